@@ -1,0 +1,12 @@
+"""The backend on kqueue(2), the BSDs and macOS."""
+
+from reactorlib.backends import registry
+
+
+def install() -> None:
+    """Make this the backend of `reactorlib.reactor`.
+
+    Raises ReactorAlreadyInstalledError if that has one, BackendUnavailable if
+    this system lacks it.
+    """
+    registry.install("kqueue")

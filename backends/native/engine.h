@@ -1,0 +1,138 @@
+/* The engine's inside: the table of descriptors and what its files share.
+ *
+ *   engine.c    open, close, the turn
+ *   calls.c     what Python calls between turns
+ *   table.c     handles, generations, interest, close
+ *   output.c    output buffers, flush, water marks
+ *   input.c     receive, accept, finish a connect
+ *   poll_*.c    the kernel interfaces, behind poller.h
+ *
+ * All of it runs in one thread, the owner's, but for engine_wake.
+ */
+#ifndef REACTORLIB_ENGINE_H
+#define REACTORLIB_ENGINE_H
+
+#include <pthread.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "engine_api.h"
+#include "poller.h"
+
+enum {
+    ARENA_BYTES = 1 << 19,
+    READ_MAX = 1 << 16,      /* of one connection in one turn */
+    READ_MIN = 1 << 12,      /* less room than this: wait for the next turn */
+    RECORDS = 4096,          /* events in one turn */
+    RECORDS_PER_SLOT = 8,    /* the most that one step for one slot can make */
+    READY = 1024,
+    ACCEPT_MAX = 128,        /* of one listener in one turn */
+    DIRECT_BYTES = 1 << 14,  /* writes of this size are sent, not copied */
+    POOLED_BYTES = 1 << 12,
+    POOLED = 256,
+    CHUNK = 256,             /* slots are allocated in chunks and never move */
+    LINGER_MS = 5000,
+    NOWHERE = -1
+};
+
+enum slot_flag {
+    PAUSED = 1 << 0,     /* Python wants no input */
+    ENDED = 1 << 1,      /* the peer's FIN was read */
+    CLOSING = 1 << 2,    /* engine_lose: flush, FIN, linger */
+    SHUTTING = 1 << 3,   /* engine_shut: flush, FIN */
+    SHUT = 1 << 4,       /* our FIN was sent */
+    LINGERING = 1 << 5,  /* Python was told the end; waiting for the FIN */
+    ABORTED = 1 << 6,    /* reset at the next turn */
+    FAILED = 1 << 7,     /* a write failed: `error` says why */
+    BLOCKED = 1 << 8,    /* the kernel's send buffer is full */
+    ABOVE = 1 << 9,      /* past the high-water mark */
+    DIRTY = 1 << 10,     /* in the list for the next settling */
+    WROTE = 1 << 11,     /* written to since it was last reported empty */
+    STALE = 1 << 12      /* the descriptor was closed behind our back */
+};
+
+struct slot {
+    uint32_t generation; /* 1 to 2^31 - 1; odd or even says nothing */
+    int fd;              /* NOWHERE if free or stale */
+    uint16_t flags;
+    uint8_t kind, interest, notify;
+    int error;
+    int previous, next; /* the linger list; `next` also links free slots */
+    uint32_t low, high, cap;
+    char *out; /* pending output: out[head..tail) */
+    size_t head, tail, size;
+    uint64_t sent;
+    int64_t deadline; /* of lingering, in milliseconds */
+};
+
+struct index_list {
+    int *items;
+    int count, capacity;
+};
+
+struct engine {
+    const struct poller *poller;
+    void *state;
+    pid_t pid;
+    int owned;
+    pthread_t owner;
+    int wake_in, wake_out, spare;
+
+    struct slot **chunks;
+    int chunk_count, used, free;       /* slots: ever used, head of the free list */
+    int *by_fd, by_fd_count;           /* descriptor -> slot, or NOWHERE */
+    struct index_list dirty, settling; /* swapped by each turn */
+    int linger_first, linger_last;
+
+    struct poller_event ready[READY];
+    int ready_count, ready_next;
+
+    char *pool[POOLED];
+    int pooled;
+
+    char *arena;
+    size_t arena_used;
+    int64_t *records;
+    int record_count;
+
+    struct engine_counters counters;
+};
+
+/* table.c */
+struct slot *slot_at(engine *e, int index);
+struct slot *slot_find(engine *e, int64_t handle);
+int64_t slot_handle(engine *e, struct slot *s, int index);
+int64_t slot_new(engine *e, int fd, int kind);
+int slot_mark(engine *e, struct slot *s, int index); /* dirty */
+int slot_interest(engine *e, struct slot *s, int index, unsigned wanted);
+void slot_gone(engine *e, struct slot *s, int index);
+void slot_release(engine *e, struct slot *s, int index);  /* forgets, leaves the descriptor */
+void slot_close(engine *e, struct slot *s, int index);    /* closes the descriptor */
+void slot_lost(engine *e, struct slot *s, int index, int error);
+void linger_start(engine *e, struct slot *s, int index, int64_t now);
+void linger_expire(engine *e, int64_t now);
+void record(engine *e, int kind, int64_t handle, int64_t first, int64_t second);
+int room_for_slot(const engine *e);
+int64_t now_ms(void);
+
+/* calls.c */
+int check_caller(const engine *e);
+
+/* output.c */
+int output_append(engine *e, struct slot *s, const char *data, size_t size);
+ssize_t output_send(struct slot *s, const char *data, size_t size);
+void output_free(engine *e, struct slot *s);
+void output_writable(engine *e, struct slot *s, int index);
+void slot_settle(engine *e, struct slot *s, int index);
+
+/* input.c */
+void input_ready(engine *e, struct slot *s, int index, unsigned ready);
+int open_spare(void);
+
+static inline int index_of(int64_t handle)
+{
+    return (int)(handle & 0x7fffffff);
+}
+
+#endif

@@ -1,0 +1,96 @@
+/* What Python calls. Read twice: by the C compiler, and by cffi as its
+ * declarations, so there is no preprocessor directive in this file.
+ *
+ * An engine belongs to one thread while it is owned (engine_own): calls from
+ * another one give -EXDEV and change nothing; only engine_wake may come from
+ * anywhere. In a forked child every call gives -ECHILD. A handle that is
+ * not (or no longer) alive gives -EBADF. Errors are negative errno, always.
+ */
+typedef struct engine engine;
+
+/* What a descriptor is for; the first argument of an event's record. */
+enum engine_kind {
+    ENGINE_LISTENER,   /* accept, EVENT_ACCEPTED and EVENT_OVERLOAD */
+    ENGINE_CONNECTING, /* a socket on its way: EVENT_CONNECTED, then a stream */
+    ENGINE_STREAM,     /* a connected stream socket */
+    ENGINE_PIPE,       /* a stream for read(2) and write(2): no half close */
+    ENGINE_WATCHED     /* readiness is reported and nothing touched */
+};
+
+/* A record is four integers: kind, handle, first, second. */
+enum engine_event {
+    EVENT_DATA,      /* arena offset, end */
+    EVENT_EOF,       /* the peer's FIN, told to who asked for NOTIFY_EOF */
+    EVENT_LOST,      /* errno, or 0 after a clean end; the handle is dead */
+    EVENT_ACCEPTED,  /* new handle, peer: see engine_peer_layout */
+    EVENT_OVERLOAD,  /* errno, connections shed; the listener is paused */
+    EVENT_CONNECTED, /* - */
+    EVENT_READABLE,  /* - */
+    EVENT_WRITABLE,  /* - */
+    EVENT_DRAINED,   /* was above the high-water mark, is at the low one */
+    EVENT_BLOCKED,   /* the kernel took less than there is; NOTIFY_CONGESTION */
+    EVENT_CLEARED,   /* it takes more again; NOTIFY_CONGESTION */
+    EVENT_EMPTIED,   /* all output was taken by the kernel; NOTIFY_EMPTIED */
+    EVENT_SHUT       /* our FIN was sent, as engine_shut asked */
+};
+
+/* The peer in EVENT_ACCEPTED: port << 32 | address for IPv4; -1 if it has no
+ * name; else -2 - the arena offset of an IPv6 address in 28 bytes: 16 of the
+ * address, then port, flow information and scope as 32-bit integers. */
+enum engine_peer_layout { ENGINE_PEER_BYTES = 28 };
+
+enum engine_notify { NOTIFY_EOF = 1, NOTIFY_CONGESTION = 2, NOTIFY_EMPTIED = 4 };
+
+struct engine_counters {
+    int64_t open;      /* descriptors in the table */
+    int64_t lingering; /* of these, closed for Python and waiting for a FIN */
+    int64_t accepted, received, sent, turns; /* since the start; bytes */
+};
+
+const char *engine_version(void);
+int engine_backends(const char **names, int capacity);
+int engine_select_limit(void); /* FD_SETSIZE */
+
+int engine_open(const char *backend, engine **out);
+/* Closes every descriptor of its own; all handles are dead from then on. The
+ * memory stays for late calls until engine_free. */
+void engine_close(engine *e);
+void engine_free(engine *e);
+int engine_own(engine *e, int owned);
+int engine_wake(engine *e);
+int engine_wake_descriptor(engine *e);
+
+/* Flushes, waits up to `seconds` (negative: without end), does the I/O, and
+ * returns the number of records in engine_records. Both the records and the
+ * arena are good until the next turn. */
+int engine_turn(engine *e, double seconds);
+const int64_t *engine_records(engine *e);
+const char *engine_arena(engine *e);
+int64_t engine_records_capacity(void);
+int64_t engine_arena_capacity(void);
+
+/* Takes a non-blocking descriptor in; returns its handle. -ERANGE: the
+ * backend cannot hold so large a number. On error it stays the caller's. */
+int64_t engine_add(engine *e, int fd, int kind);
+/* Gives it back: forgets the handle, closes nothing, returns the descriptor. */
+int engine_detach(engine *e, int64_t handle);
+int engine_descriptor(engine *e, int64_t handle);
+int engine_watch(engine *e, int64_t handle, int readable, int writable);
+int engine_notify(engine *e, int64_t handle, int mask);
+
+/* 0; 1 when this write goes past the high-water mark; -EPIPE after the
+ * end of writing; -ENOBUFS past the cap: the connection is being aborted. */
+int engine_write(engine *e, int64_t handle, const void *data, size_t size);
+int engine_set_limits(engine *e, int64_t handle, uint32_t low, uint32_t high, uint32_t cap);
+int64_t engine_buffered(engine *e, int64_t handle);
+int64_t engine_sent(engine *e, int64_t handle);
+
+int engine_pause(engine *e, int64_t handle);
+int engine_resume(engine *e, int64_t handle);
+/* Each ends in one EVENT_LOST in a later turn, but engine_shut, which only
+ * sends FIN after what is buffered. */
+int engine_shut(engine *e, int64_t handle);
+int engine_lose(engine *e, int64_t handle);
+int engine_abort(engine *e, int64_t handle);
+
+void engine_count(engine *e, struct engine_counters *out);

@@ -1,0 +1,193 @@
+/* Output: what was accepted for writing leaves in order, or its connection
+ * is lost with a reason. An empty connection holds no buffer.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "engine.h"
+
+#ifndef MSG_NOSIGNAL
+#define MSG_NOSIGNAL 0
+#endif
+
+static size_t pending(const struct slot *s)
+{
+    return s->tail - s->head;
+}
+
+static char *take_buffer(engine *e, size_t size)
+{
+    if (size == POOLED_BYTES && e->pooled)
+        return e->pool[--e->pooled];
+    return malloc(size);
+}
+
+static void give_buffer(engine *e, char *buffer, size_t size)
+{
+    if (size == POOLED_BYTES && e->pooled < POOLED)
+        e->pool[e->pooled++] = buffer;
+    else
+        free(buffer);
+}
+
+void output_free(engine *e, struct slot *s)
+{
+    if (s->out)
+        give_buffer(e, s->out, s->size);
+    s->out = NULL;
+    s->head = s->tail = s->size = 0;
+}
+
+/* Room for `more` bytes at the tail. The pending bytes are moved to the front
+ * only when at least as many were sent before them: each byte moves at
+ * most once for each time the buffer doubles or empties by half. */
+static int make_room(engine *e, struct slot *s, size_t more)
+{
+    size_t kept = pending(s);
+    if (s->size - s->tail >= more && s->out)
+        return 0;
+    if (s->out && s->size - kept >= more && s->head >= kept) {
+        memcpy(s->out, s->out + s->head, kept);
+    } else {
+        size_t size = s->size ? s->size : POOLED_BYTES;
+        while (size - kept < more)
+            size *= 2;
+        char *out = take_buffer(e, size);
+        if (!out)
+            return -ENOMEM;
+        if (s->out) {
+            memcpy(out, s->out + s->head, kept);
+            give_buffer(e, s->out, s->size);
+        }
+        s->out = out;
+        s->size = size;
+    }
+    s->head = 0;
+    s->tail = kept;
+    return 0;
+}
+
+int output_append(engine *e, struct slot *s, const char *data, size_t size)
+{
+    if (make_room(e, s, size) < 0)
+        return -ENOMEM;
+    memcpy(s->out + s->tail, data, size);
+    s->tail += size;
+    return 0;
+}
+
+/* Bytes taken, 0 when the kernel takes none now, or negative errno. */
+ssize_t output_send(struct slot *s, const char *data, size_t size)
+{
+    ssize_t taken;
+    do
+        taken = s->kind == ENGINE_PIPE ? write(s->fd, data, size)
+                                       : send(s->fd, data, size, MSG_NOSIGNAL);
+    while (taken < 0 && errno == EINTR);
+    if (taken < 0)
+        return errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS ? 0 : -errno;
+    s->sent += (uint64_t)taken;
+    return taken;
+}
+
+static void set_blocked(engine *e, struct slot *s, int index, int blocked)
+{
+    s->flags = (uint16_t)(blocked ? s->flags | BLOCKED : s->flags & ~BLOCKED);
+    if (s->notify & NOTIFY_CONGESTION)
+        record(e, blocked ? EVENT_BLOCKED : EVENT_CLEARED, slot_handle(e, s, index), 0, 0);
+}
+
+void output_writable(engine *e, struct slot *s, int index)
+{
+    set_blocked(e, s, index, 0);
+    slot_settle(e, s, index);
+}
+
+static void output_flush(engine *e, struct slot *s, int index)
+{
+    ssize_t taken = output_send(s, s->out + s->head, pending(s));
+    if (taken < 0) {
+        s->flags |= FAILED;
+        s->error = (int)-taken;
+        return;
+    }
+    e->counters.sent += taken;
+    s->head += (size_t)taken;
+    if (pending(s) == 0)
+        output_free(e, s);
+    else
+        set_blocked(e, s, index, 1);
+    if (s->flags & ABOVE && pending(s) <= s->low) {
+        s->flags &= (uint16_t)~ABOVE;
+        record(e, EVENT_DRAINED, slot_handle(e, s, index), 0, 0);
+    }
+}
+
+static void finish(engine *e, struct slot *s, int index)
+{
+    if (s->kind == ENGINE_LISTENER || s->kind == ENGINE_PIPE || s->flags & ENDED) {
+        slot_lost(e, s, index, 0);
+        return;
+    }
+    if (!(s->flags & SHUT) && shutdown(s->fd, SHUT_WR) < 0) {
+        slot_lost(e, s, index, errno == ENOTCONN ? ECONNRESET : errno);
+        return;
+    }
+    s->flags |= SHUT;
+    record(e, EVENT_LOST, slot_handle(e, s, index), 0, 0);
+    linger_start(e, s, index, now_ms());
+}
+
+static unsigned wanted(const struct slot *s)
+{
+    unsigned interest = 0;
+    if (s->kind == ENGINE_WATCHED || s->kind == ENGINE_CONNECTING)
+        return s->interest;
+    /* A closing connection reads and drops: the peer may not take our last
+     * bytes before it has got rid of its own. */
+    if (!(s->flags & ENDED) && (!(s->flags & PAUSED) || s->flags & CLOSING))
+        interest |= POLLER_READ;
+    if (s->flags & BLOCKED)
+        interest |= POLLER_WRITE;
+    return interest;
+}
+
+/* One step for a slot that something was asked of since the last turn, or
+ * that can be written to again. */
+void slot_settle(engine *e, struct slot *s, int index)
+{
+    if (s->flags & STALE) {
+        slot_lost(e, s, index, EBADF);
+        return;
+    }
+    if (s->flags & ABORTED) {
+        slot_lost(e, s, index, s->error ? s->error : ECONNABORTED);
+        return;
+    }
+    if (pending(s) && !(s->flags & (BLOCKED | FAILED)))
+        output_flush(e, s, index);
+    if (s->flags & FAILED) {
+        slot_lost(e, s, index, s->error);
+        return;
+    }
+    if (!pending(s)) {
+        if (s->flags & WROTE && s->notify & NOTIFY_EMPTIED)
+            record(e, EVENT_EMPTIED, slot_handle(e, s, index), 0, 0);
+        s->flags &= (uint16_t)~WROTE;
+        if (s->flags & CLOSING && !(s->flags & LINGERING)) {
+            finish(e, s, index);
+            if (!(s->flags & LINGERING))
+                return;
+        } else if ((s->flags & (SHUTTING | SHUT)) == SHUTTING) {
+            s->flags |= SHUT;
+            shutdown(s->fd, SHUT_WR);
+            record(e, EVENT_SHUT, slot_handle(e, s, index), 0, 0);
+        }
+    }
+    int error = slot_interest(e, s, index, wanted(s));
+    if (error < 0)
+        slot_lost(e, s, index, -error);
+}

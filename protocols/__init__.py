@@ -1,0 +1,1 @@
+"""Wire protocols: framers that know no transport, and thin glue."""

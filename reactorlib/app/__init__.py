@@ -1,0 +1,1 @@
+"""The command line, and what programs made with the package share."""

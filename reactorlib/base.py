@@ -1,0 +1,365 @@
+"""The reactor's heart: one engine, its table of sinks, timers, threads, signals.
+
+A turn: finish what the last turn reported, make due calls, let the engine do
+the I/O, dispatch what has happened. It holds that:
+
+- Python is entered once for each finished operation, and the engine once for
+  each turn.
+- A callback that raises is logged once and costs its own connection at most.
+  Only KeyboardInterrupt and SystemExit leave `run`, which can then be called
+  again.
+- A nested `iterate` first dispatches what the outer turn still holds: both walk
+  the same iterator, so nothing is overwritten, doubled or reordered.
+
+It knows no transport: those put themselves into `sinks`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterator
+from time import monotonic
+from typing import Any
+
+from zope.interface import implementer
+
+from reactorlib import error, rlimit
+from reactorlib.backends.events import DATA
+from reactorlib.failure import Failure
+from reactorlib.interfaces import (
+    IReactorCore,
+    IReactorFDSet,
+    IReactorThreads,
+    IReactorTime,
+)
+from reactorlib.signals import SignalHandlers
+from reactorlib.sinks import Sink
+from reactorlib.systemevent import SystemEvent
+from reactorlib.threadpool import ThreadPool
+from reactorlib.timers import DelayedCall, TimerQueue
+from reactorlib.watch import Watches
+
+logger = logging.getLogger("reactorlib")
+
+# At the end of a run, connections get this long, in seconds, to deliver what
+# was written to them.
+FAREWELL = 1.0
+
+
+@implementer(IReactorCore, IReactorTime, IReactorThreads, IReactorFDSet)
+class ReactorBase:
+    """A reactor on an engine (IEngine), without any transport.
+
+    `raiseDescriptorLimit`: whether `run` raises the limit of open files.
+    `slowCallbackThreshold`: seconds; a callback that takes longer is logged
+    with the connection it belongs to. None, the default, measures nothing.
+    """
+
+    raiseDescriptorLimit = True
+
+    def __init__(self, engine: Any) -> None:
+        self.engine = engine
+        self.sinks: dict[int, Any] = {}
+        self.running = False
+        self._looping = False
+        self._stopping = False
+        self._records: Iterator[tuple[int, int, int, int]] = iter(())
+        self._timers = TimerQueue(monotonic)
+        self._watches = Watches(engine, self.sinks)
+        self._system_events: dict[str, SystemEvent] = {}
+        self._soon: deque[tuple[Callable[..., object], tuple[Any, ...], dict[str, Any]]] = deque()
+        self._awake = False
+        self._pool: ThreadPool | None = None
+        self._slow: float | None = None
+        self._serve: Callable[[], None] = self._serve_records
+        self.callLater = self._timers.callLater
+
+    @property
+    def name(self) -> str:
+        """The backend's name."""
+        return str(self.engine.name)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} on {self.name}>"
+
+    # IReactorCore
+
+    def run(self, installSignalHandlers: bool = True) -> None:
+        if self.running or self._looping:
+            raise error.ReactorAlreadyRunning("This reactor is running already.")
+        if self.raiseDescriptorLimit:
+            self._raise_limit()
+        handlers = SignalHandlers(self._signalled, self.engine.wake_descriptor())
+        if installSignalHandlers:
+            handlers.install()
+        self.engine.own(True)
+        try:
+            self._start()
+            self._loop()
+            if self._stopping:
+                self._farewell()
+        finally:
+            self.running = self._looping = self._stopping = False
+            self.engine.own(False)
+            handlers.remove()
+
+    def _start(self) -> None:
+        self._looping = True
+        self.running = True
+        self._event("startup").fire(lambda: None)
+
+    def _loop(self) -> None:
+        while self._looping:
+            self._turn(-1.0)
+
+    def stop(self) -> None:
+        if not self.running or self._stopping:
+            raise error.ReactorNotRunning("This reactor is not running, or is stopping already.")
+        self._stopping = True
+        self.callFromThread(self._event("shutdown").fire, self._stopped)
+
+    def _stopped(self) -> None:
+        self._stop_threads()
+        self.crash()
+
+    def crash(self) -> None:
+        self.running = False
+        self._looping = False
+
+    def iterate(self, delay: float = 0) -> None:
+        owned_here = not self._looping
+        if owned_here:
+            self.engine.own(True)
+        try:
+            self._turn(delay)
+        finally:
+            if owned_here:
+                self.engine.own(False)
+
+    def fireSystemEvent(self, eventType: str) -> None:
+        self._event(eventType).fire(lambda: None)
+
+    def addSystemEventTrigger(
+        self, phase: str, eventType: str, callable: Callable[..., object], *args: Any, **kw: Any
+    ) -> tuple[str, Any]:
+        return eventType, self._event(eventType).add(phase, (callable, args, kw))
+
+    def removeSystemEventTrigger(self, triggerID: tuple[str, Any]) -> None:
+        eventType, identifier = triggerID
+        self._event(eventType).remove(identifier)
+
+    def callWhenRunning(
+        self, callable: Callable[..., object], *args: Any, **kw: Any
+    ) -> tuple[str, Any] | None:
+        if self.running:
+            callable(*args, **kw)
+            return None
+        return self.addSystemEventTrigger("after", "startup", callable, *args, **kw)
+
+    def _event(self, name: str) -> SystemEvent:
+        return self._system_events.setdefault(name, SystemEvent())
+
+    def _signalled(self, number: int) -> None:
+        """Called by a signal handler, between any two bytecodes of the main thread."""
+        self.callFromThread(self._stop_by_signal, number)
+
+    def _stop_by_signal(self, number: int) -> None:
+        logger.info("Received signal %d", number)
+        if self._stopping:
+            self.crash()
+        elif self.running:
+            self.stop()
+
+    def _raise_limit(self) -> None:
+        limits = rlimit.raise_nofile()
+        if limits.before != limits.after:
+            logger.info("%s", limits.describe())
+
+    def _farewell(self) -> None:
+        """End what is still open: in good order while there is time, else at once."""
+        for target in self._watches.remove_all():
+            self._guarded(target, target.connectionLost, Failure(error.ConnectionLost()))
+        until = monotonic() + FAREWELL
+        self._serve()
+        self._take_leave("leave")
+        while (self.sinks or self.engine.counters()["lingering"]) and monotonic() < until:
+            self._io(until - monotonic())
+        self._take_leave("abandon")
+        self._io(0.0)
+
+    def _take_leave(self, how: str) -> None:
+        for sink in list(self.sinks.values()):
+            self._guarded(sink, getattr(sink, how))
+
+    def close(self) -> None:
+        """Close the engine for good, and with it every descriptor it holds."""
+        self._stop_threads()
+        self.sinks.clear()
+        self.engine.close()
+
+    # The turn
+
+    def _turn(self, limit: float) -> None:
+        self._serve()
+        if self._soon:
+            self._run_soon()
+        self._timers.run_due()
+        self._io(self._wait_time(limit))
+
+    def _io(self, seconds: float) -> None:
+        self._records = iter(self.engine.turn(seconds))
+        self._serve()
+
+    def _wait_time(self, limit: float) -> float:
+        """How long the engine may wait: negative without end."""
+        if self._soon or (limit < 0 and not self._looping):
+            return 0.0
+        timeout = self._timers.timeout()
+        if timeout is None:
+            return limit
+        return timeout if limit < 0 else min(timeout, limit)
+
+    def _serve_records(self) -> None:
+        find = self.sinks.get
+        arena = self.engine.arena
+        for kind, handle, first, second in self._records:
+            sink = find(handle)
+            if sink is None:
+                continue
+            try:
+                if kind != DATA:
+                    sink.event(kind, first, second)
+                elif sink.receiving:
+                    sink.protocol.dataReceived(arena[first:second])
+                else:
+                    sink.hold(arena[first:second])
+            except Exception:
+                self.report(sink)
+
+    def report(self, sink: Sink) -> None:
+        """Log the exception being handled, which costs this sink's connection."""
+        failure = Failure()
+        logger.error("Unhandled error in %r", sink, exc_info=failure.value)
+        self._guarded(sink, sink.raised, failure)
+
+    def _guarded(self, owner: object, callable: Callable[..., object], *args: Any) -> None:
+        try:
+            callable(*args)
+        except Exception:
+            logger.exception("Unhandled error in %r", owner)
+
+    # Slow callbacks
+
+    @property
+    def slowCallbackThreshold(self) -> float | None:
+        return self._slow
+
+    @slowCallbackThreshold.setter
+    def slowCallbackThreshold(self, seconds: float | None) -> None:
+        self._slow = seconds
+        self._serve = self._serve_records if seconds is None else self._serve_timed
+        self._timers.call = None if seconds is None else self._call_timed
+
+    def _serve_timed(self) -> None:
+        for kind, handle, first, second in self._records:
+            sink = self.sinks.get(handle)
+            if sink is None:
+                continue
+            owner, begun = repr(sink), monotonic()
+            try:
+                if kind == DATA and sink.receiving:
+                    sink.protocol.dataReceived(self.engine.arena[first:second])
+                elif kind == DATA:
+                    sink.hold(self.engine.arena[first:second])
+                else:
+                    sink.event(kind, first, second)
+            except Exception:
+                self.report(sink)
+            self._note_time(owner, monotonic() - begun)
+
+    def _call_timed(self, call: DelayedCall) -> None:
+        owner, begun = repr(call), monotonic()
+        try:
+            call.func(*call.args, **call.kw)
+        finally:
+            self._note_time(owner, monotonic() - begun)
+
+    def _note_time(self, owner: str, seconds: float) -> None:
+        if self._slow is not None and seconds > self._slow:
+            logger.warning("Slow callback: %.3f s in %s", seconds, owner)
+
+    # IReactorTime; callLater is the timer queue's own
+
+    callLater: Callable[..., DelayedCall]
+
+    def seconds(self) -> float:
+        return monotonic()
+
+    def getDelayedCalls(self) -> list[DelayedCall]:
+        return self._timers.getDelayedCalls()
+
+    # IReactorThreads
+
+    def callSoon(self, callable: Callable[..., object], *args: Any, **kw: Any) -> None:
+        """Call in the next turn; callFromThread for the reactor's own thread."""
+        self._soon.append((callable, args, kw))
+
+    def callFromThread(self, callable: Callable[..., object], *args: Any, **kw: Any) -> None:
+        self._soon.append((callable, args, kw))
+        if not self._awake:
+            self._awake = True
+            self.engine.wake()
+
+    def _run_soon(self) -> None:
+        """Make the calls there are now; `_awake` goes first, so that none is overslept."""
+        self._awake = False
+        soon = self._soon
+        for _ in range(len(soon)):
+            callable, args, kw = soon.popleft()
+            try:
+                callable(*args, **kw)
+            except Exception:
+                logger.exception("Unhandled error in %r", callable)
+
+    def callInThread(self, callable: Callable[..., object], *args: Any, **kw: Any) -> None:
+        self.getThreadPool().callInThread(callable, *args, **kw)
+
+    def getThreadPool(self) -> ThreadPool:
+        if self._pool is None:
+            self._pool = ThreadPool(minthreads=0, maxthreads=10, name="reactorlib")
+            self._pool.start()
+        return self._pool
+
+    def suggestThreadPoolSize(self, size: int) -> None:
+        self.getThreadPool().adjustPoolsize(maxthreads=size)
+
+    def _stop_threads(self) -> None:
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.stop()
+
+    # IReactorFDSet
+
+    def addReader(self, reader: Any) -> None:
+        self._watches.set(reader, reading=True)
+
+    def addWriter(self, writer: Any) -> None:
+        self._watches.set(writer, writing=True)
+
+    def removeReader(self, reader: Any) -> None:
+        self._watches.set(reader, reading=False)
+
+    def removeWriter(self, writer: Any) -> None:
+        self._watches.set(writer, writing=False)
+
+    def removeAll(self) -> list[Any]:
+        return self._watches.remove_all()
+
+    def getReaders(self) -> list[Any]:
+        return self._watches.targets("reading")
+
+    def getWriters(self) -> list[Any]:
+        return self._watches.targets("writing")
+
+

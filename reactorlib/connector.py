@@ -1,0 +1,315 @@
+"""TCP clients: a connector, and its race of attempts.
+
+A name's addresses are tried in turn. The first has a head start of 250 ms;
+the next begins when that is over, or at once when one fails (RFC 8305,
+section 5). The first to connect wins, and the others are closed.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from collections.abc import Callable
+from errno import EINPROGRESS, EWOULDBLOCK
+from typing import Any
+
+from zope.interface import implementer
+
+from reactorlib import error
+from reactorlib.address import IPv4Address, from_sockaddr
+from reactorlib.backends.events import CONNECTED, CONNECTING
+from reactorlib.defer import CancelledError, Deferred
+from reactorlib.failure import Failure
+from reactorlib.interfaces import IConnector
+from reactorlib.resolve import Target, resolve
+from reactorlib.tcp import Connection, set_common_options
+
+logger = logging.getLogger("reactorlib")
+
+HEAD_START = 0.25
+
+
+class Attempt:
+    """One socket on its way to one address, as a Sink."""
+
+    receiving = False
+    protocol = None
+
+    def __init__(self, race: Race, target: Target) -> None:
+        self._race = race
+        self._reactor = race.reactor
+        self.target = target
+        self._handle = 0
+
+    def start(self) -> None:
+        """Raises ConnectError if it fails at once."""
+        family, address = self.target
+        try:
+            sock = socket.socket(family, socket.SOCK_STREAM)
+        except OSError as cause:
+            raise error.getConnectError(cause) from cause
+        try:
+            set_common_options(sock)
+            self._bind(sock)
+            number = sock.connect_ex(address)
+            if number not in (0, EINPROGRESS, EWOULDBLOCK):
+                raise error.getConnectError((number, os.strerror(number)))
+            self._handle = self._reactor.engine.add(sock.fileno(), CONNECTING)
+        except error.SelectLimitError as cause:
+            sock.close()
+            raise error.ConnectError(string=str(cause)) from cause
+        except BaseException:
+            sock.close()
+            raise
+        sock.detach()
+        self._reactor.sinks[self._handle] = self
+
+    def _bind(self, sock: socket.socket) -> None:
+        address = self._race.bind_address
+        if address is None:
+            return
+        try:
+            sock.bind(address)
+        except (OSError, OverflowError) as cause:
+            number = getattr(cause, "errno", None)
+            raise error.ConnectBindError(number, str(cause)) from cause
+
+    def event(self, kind: int, first: int, second: int) -> None:
+        del self._reactor.sinks[self._handle]
+        if kind == CONNECTED:
+            self._race.won(self, self._handle)
+        else:
+            self._race.failed(self, error.getConnectError(first))
+
+    def stop(self) -> None:
+        """Close; nothing is told any more."""
+        self._reactor.sinks.pop(self._handle, None)
+        self._reactor.engine.abort(self._handle)
+
+    def hold(self, data: bytes) -> None:
+        raise AssertionError("a connecting socket has no data")
+
+    def raised(self, failure: Failure) -> None:
+        """Logged already: the race goes on without it."""
+
+    def leave(self) -> None:
+        self._race.stop(error.UserError(string="the reactor stopped"))
+
+    abandon = leave
+
+    def __repr__(self) -> str:
+        return f"<attempt to connect to {self.target[1]}>"
+
+
+class Race:
+    """Attempts at the targets of one destination; tells its outcome once.
+
+    `won(handle, target)` or `lost(error)`, whichever comes first.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        bind_address: tuple[str, int] | None,
+        won: Callable[[int, Target], object],
+        lost: Callable[[error.ConnectError], object],
+    ) -> None:
+        self.reactor = reactor
+        self.bind_address = bind_address
+        self._won = won
+        self._lost = lost
+        self._waiting: list[Target] = []
+        self._running: list[Attempt] = []
+        self._next: Any = None
+        self._error: error.ConnectError | None = None
+
+    def run(self, targets: list[Target]) -> None:
+        self._waiting = targets
+        self._start_one()
+
+    def _start_one(self) -> None:
+        self._next = None
+        while self._waiting:
+            attempt = Attempt(self, self._waiting.pop(0))
+            try:
+                attempt.start()
+            except error.ConnectError as failure:
+                self._error = self._error or failure
+                continue
+            self._running.append(attempt)
+            if self._waiting:
+                self._next = self.reactor.callLater(HEAD_START, self._start_one)
+            return
+        if not self._running:
+            self._lost(self._error or error.ConnectError(string="there is no address to try"))
+
+    def won(self, attempt: Attempt, handle: int) -> None:
+        self._running.remove(attempt)
+        self._clear()
+        self._won(handle, attempt.target)
+
+    def failed(self, attempt: Attempt, failure: error.ConnectError) -> None:
+        self._running.remove(attempt)
+        self._error = self._error or failure
+        if self._next is not None:
+            self._next.cancel()
+            self._next = None
+        if self._waiting or not self._running:
+            self._start_one()
+
+    def stop(self, failure: error.ConnectError) -> None:
+        """End all attempts; the outcome is `failure`."""
+        self._clear()
+        self._lost(failure)
+
+    def _clear(self) -> None:
+        self._waiting = []
+        if self._next is not None:
+            self._next.cancel()
+            self._next = None
+        running, self._running = self._running, []
+        for attempt in running:
+            attempt.stop()
+
+
+@implementer(IConnector)
+class Connector:
+    """Connects a ClientFactory to a host and port, as often as it is told to."""
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        factory: Any,
+        timeout: float | None,
+        bindAddress: tuple[str, int] | None,
+        reactor: Any,
+    ) -> None:
+        self.host = host
+        self.port = port
+        self.factory = factory
+        self.timeout = timeout
+        self.bindAddress = bindAddress
+        self.reactor = reactor
+        self.state = "disconnected"
+        self.transport: Connection | None = None
+        self._started = False
+        self._resolving: Deferred[list[Target]] | None = None
+        self._race: Race | None = None
+        self._timer: Any = None
+
+    def getDestination(self) -> Any:
+        return IPv4Address("TCP", self.host, self.port)
+
+    def connect(self) -> None:
+        if self.state != "disconnected":
+            raise RuntimeError(f"{self!r} cannot connect: it is {self.state}")
+        self.state = "connecting"
+        if not self._started:
+            self._started = True
+            self.factory.doStart()
+        if self.timeout is not None:
+            self._timer = self.reactor.callLater(self.timeout, self._timed_out)
+        self.factory.startedConnecting(self)
+        if self.state == "connecting":
+            self._resolving = resolve(self.reactor, self.host, self.port)
+            self._resolving.addCallbacks(self._resolved, self._unresolved)
+
+    def _resolved(self, targets: list[Target]) -> None:
+        self._resolving = None
+        self._race = Race(self.reactor, self.bindAddress, self._connected, self._not_connected)
+        # A refusal on the spot must not reach the factory inside connectTCP.
+        self.reactor.callSoon(self._race.run, targets)
+
+    def _unresolved(self, failure: Failure) -> None:
+        self._resolving = None
+        if not failure.check(CancelledError):
+            self._fail(failure)
+
+    def _timed_out(self) -> None:
+        self._timer = None
+        self._give_up(error.TimeoutError(string=f"{self.host}:{self.port}, {self.timeout} seconds"))
+
+    def stopConnecting(self) -> None:
+        if self.state != "connecting":
+            raise error.NotConnectingError(f"{self!r} is not connecting")
+        self._give_up(error.UserError())
+
+    def disconnect(self) -> None:
+        if self.state == "connecting":
+            self.stopConnecting()
+        elif self.transport is not None:
+            self.transport.loseConnection()
+
+    def _give_up(self, failure: error.ConnectError) -> None:
+        resolving, self._resolving = self._resolving, None
+        if resolving is not None:
+            resolving.cancel()
+        if self._race is not None:
+            self._race.stop(failure)
+        else:
+            self._fail(Failure(failure))
+
+    def _not_connected(self, failure: error.ConnectError) -> None:
+        self._fail(Failure(failure))
+
+    def _fail(self, reason: Failure) -> None:
+        self._attempt_over("disconnected")
+        try:
+            self.factory.clientConnectionFailed(self, reason)
+        finally:
+            self._stop_factory_if_idle()
+
+    def _attempt_over(self, state: str) -> None:
+        self.state = state
+        self._race = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _connected(self, handle: int, target: Target) -> None:
+        self._attempt_over("connected")
+        peer = from_sockaddr(*target)
+        self.transport = ClientConnection(self.reactor, handle, peer, self)
+        try:
+            protocol = self.factory.buildProtocol(peer)
+            if protocol is None:
+                self.transport.loseConnection()
+            else:
+                self.transport.connect_to(protocol)
+        except Exception:
+            self.reactor.report(self.transport)
+
+    def connection_lost(self, reason: Failure) -> None:
+        """The connection was made, and is gone."""
+        self.state = "disconnected"
+        self.transport = None
+        try:
+            self.factory.clientConnectionLost(self, reason)
+        finally:
+            self._stop_factory_if_idle()
+
+    def _stop_factory_if_idle(self) -> None:
+        if self.state == "disconnected" and self._started:
+            self._started = False
+            self.factory.doStop()
+
+    def __repr__(self) -> str:
+        return f"<connector to {self.host}:{self.port}, {self.state}>"
+
+
+class ClientConnection(Connection):
+    """A connection that a connector made, and hears the end of."""
+
+    __slots__ = ("connector",)
+
+    def __init__(self, reactor: Any, handle: int, peer: Any, connector: Connector) -> None:
+        super().__init__(reactor, handle, peer)
+        self.connector = connector
+
+    def tell_lost(self, protocol: Any, reason: Failure) -> None:
+        try:
+            super().tell_lost(protocol, reason)
+        finally:
+            self.connector.connection_lost(reason)

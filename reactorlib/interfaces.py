@@ -1,0 +1,508 @@
+"""Every contract of the package, in one place, under Twisted's names.
+
+An interface's docstring is the contract; an implementation adds only how.
+Times are in seconds, sizes in bytes. Nothing here imports another module of
+the package.
+
+The map, from the bottom up: an engine (`IEngine`) does the I/O and reports
+what has happened; the reactor (`IReactorCore` and the other `IReactor…`)
+dispatches that; a transport (`ITCPTransport`) stands between one connection and
+the user's `IProtocol`, which an `IProtocolFactory` made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from zope.interface import Attribute, Interface
+
+if TYPE_CHECKING:
+    import socket
+
+    from reactorlib.defer import Deferred
+    from reactorlib.failure import Failure
+
+
+class IAddress(Interface):
+    """Where a connection comes from or goes to. Immutable, hashable."""
+
+
+# The seam between the reactor and the compiled engine
+
+
+class IEngine(Interface):
+    """Does the I/O for a reactor and reports what has happened.
+
+    Descriptors are taken in with `add` and known by their handle from then
+    on, an integer that is never used twice. A call with a handle that is
+    dead does nothing. Only `wake` may be called from another thread than the
+    one that turns; other calls from there raise RuntimeError, and in a forked
+    child every call does.
+    """
+
+    name: str = Attribute("The backend's name, such as `epoll`.")
+    arena: Any = Attribute("What slices give the bytes of this turn's EVENT_DATA.")
+
+    def turn(seconds: float) -> Iterable[tuple[int, int, int, int]]:
+        """Flush, wait, do the I/O; what happened, as (kind, handle, a, b).
+
+        The kinds are those of `reactorlib.backends.events`. Waits at most
+        `seconds`, without end if that is negative, and not at all if there
+        is something to report. The records stay good for ever, the bytes in
+        `arena` until the next turn.
+        """
+
+    def add(descriptor: int, kind: int) -> int:
+        """Take in a non-blocking descriptor, closed by the engine in the end.
+
+        Raises SelectLimitError if the backend cannot hold so large a number,
+        OSError if the kernel refuses; the descriptor stays the caller's then.
+        """
+
+    def detach(handle: int) -> int:
+        """Forget a handle without closing; its descriptor, or -1 if dead."""
+
+    def descriptor(handle: int) -> int:
+        """The descriptor under a handle, or -1 if it is dead."""
+
+    def watch(handle: int, readable: bool, writable: bool) -> None:
+        """Choose what is reported of a descriptor added to be watched."""
+
+    def notify(handle: int, mask: int) -> None:
+        """Choose which NOTIFY_… events a stream reports."""
+
+    def write(handle: int, data: bytes, size: int) -> int:
+        """Accept bytes for sending at the end of the turn.
+
+        Returns 0; 1 when this goes past the high-water mark; or a negative
+        errno, which `explain_write` takes.
+        """
+
+    def set_limits(handle: int, low: int, high: int, cap: int) -> None:
+        """Set the water marks and the hard cap of one stream's output."""
+
+    def buffered(handle: int) -> int:
+        """Bytes accepted and not yet given to the kernel."""
+
+    def sent(handle: int) -> int:
+        """Bytes given to the kernel so far."""
+
+    def pause(handle: int) -> None:
+        """Read or accept no more from the next turn on."""
+
+    def resume(handle: int) -> None:
+        """Undo `pause`."""
+
+    def shut(handle: int) -> None:
+        """End the writing side after what is buffered."""
+
+    def lose(handle: int) -> None:
+        """Close after what is buffered; ends in one EVENT_LOST."""
+
+    def abort(handle: int) -> None:
+        """Close at once, with a reset; ends in one EVENT_LOST."""
+
+    def wake() -> None:
+        """End the wait of a turn that is under way, from any thread."""
+
+    def wake_descriptor() -> int:
+        """A descriptor to which a signal handler may write a byte to wake."""
+
+    def own(owned: bool) -> None:
+        """Bind the engine to the calling thread, or free it from it."""
+
+    def counters() -> dict[str, int]:
+        """Numbers since the start: open, lingering, accepted, received, …"""
+
+    def close() -> None:
+        """Close all descriptors that were added, but those only watched."""
+
+
+# The reactor
+
+
+class IReactorCore(Interface):
+    """Run, stop, and what happens around both."""
+
+    running: bool = Attribute("True from the start of `run` until the end of `stop`.")
+
+    def run(installSignalHandlers: bool = True) -> None:
+        """Fire the startup events, run until `stop`, fire the shutdown events.
+
+        With `installSignalHandlers`, SIGINT, SIGTERM (and SIGBREAK) stop the
+        reactor, in the main thread only. May be called again after it
+        has returned. Raises ReactorAlreadyRunning when it is running.
+        """
+
+    def stop() -> None:
+        """Fire the shutdown events, then let `run` return.
+
+        Raises ReactorNotRunning if it is not running, or is stopping already.
+        """
+
+    def crash() -> None:
+        """Let `run` return soon, with no shutdown events."""
+
+    def iterate(delay: float = 0) -> None:
+        """Do one turn, waiting at most `delay` seconds."""
+
+    def fireSystemEvent(eventType: str) -> None:
+        """Fire a system event: `startup`, `shutdown`, or one of one's own."""
+
+    def addSystemEventTrigger(
+        phase: str, eventType: str, callable: Callable[..., object], *args: Any, **kw: Any
+    ) -> object:
+        """Call `callable` in the `before`, `during` or `after` phase of an event.
+
+        A phase begins when all Deferreds that the one before it returned have
+        fired. Returns an identifier for removeSystemEventTrigger.
+        """
+
+    def removeSystemEventTrigger(triggerID: Any) -> None:
+        """Remove a trigger. Raises ValueError if it is not there any more."""
+
+    def callWhenRunning(callable: Callable[..., object], *args: Any, **kw: Any) -> object:
+        """Call now if running (returning None), else at startup (an identifier)."""
+
+
+class IDelayedCall(Interface):
+    """A call that will be made later, and is made at most once."""
+
+    def getTime() -> float:
+        """When, on the clock of `IReactorTime.seconds`."""
+
+    def cancel() -> None:
+        """Never call. Raises AlreadyCalled or AlreadyCancelled."""
+
+    def delay(secondsLater: float) -> None:
+        """Move by so many seconds. Raises AlreadyCalled or AlreadyCancelled."""
+
+    def reset(secondsFromNow: float) -> None:
+        """Call so long from now. Raises AlreadyCalled or AlreadyCancelled."""
+
+    def active() -> bool:
+        """Whether it is still to be called."""
+
+
+class IReactorTime(Interface):
+    """A monotonic clock and calls by it, never early."""
+
+    def seconds() -> float:
+        """The present; it says nothing about the time of day."""
+
+    def callLater(delay: float, callable: Callable[..., object], *args: Any, **kw: Any) -> Any:
+        """Call once, `delay` seconds from now or later; an IDelayedCall."""
+
+    def getDelayedCalls() -> Sequence[Any]:
+        """All that are still to be called."""
+
+
+class IReactorFromThreads(Interface):
+    """The one way into a running reactor from another thread."""
+
+    def callFromThread(callable: Callable[..., object], *args: Any, **kw: Any) -> None:
+        """Call in the reactor's thread soon; calls of one thread keep their order."""
+
+
+class IReactorInThreads(Interface):
+    """Work in the reactor's thread pool."""
+
+    def callInThread(callable: Callable[..., object], *args: Any, **kw: Any) -> None:
+        """Call in a thread of the pool; what it raises is logged."""
+
+
+class IReactorThreads(IReactorFromThreads, IReactorInThreads):
+    """A reactor with a thread pool."""
+
+    def getThreadPool() -> Any:
+        """The ThreadPool, made and started when first asked for."""
+
+    def suggestThreadPoolSize(size: int) -> None:
+        """Let the pool have at most `size` threads."""
+
+
+class IFileDescriptor(Interface):
+    """Anything with a descriptor."""
+
+    def fileno() -> int:
+        """The descriptor, or -1 once it is closed."""
+
+    def connectionLost(reason: Failure) -> None:
+        """The descriptor went away, or a method of this object raised."""
+
+
+class IReadDescriptor(IFileDescriptor):
+    """Something to be told that it can be read."""
+
+    def doRead() -> Any:
+        """Read once. An exception returned ends the watch with it as the reason."""
+
+
+class IWriteDescriptor(IFileDescriptor):
+    """Something to be told that it can be written to."""
+
+    def doWrite() -> Any:
+        """Write once. An exception returned ends the watch with it as the reason."""
+
+
+class IReadWriteDescriptor(IReadDescriptor, IWriteDescriptor):
+    """Both."""
+
+
+class IReactorFDSet(Interface):
+    """Readiness of descriptors that are read and written by somebody else."""
+
+    def addReader(reader: Any) -> None:
+        """Call `reader.doRead` while its descriptor is readable."""
+
+    def addWriter(writer: Any) -> None:
+        """Call `writer.doWrite` while its descriptor is writable."""
+
+    def removeReader(reader: Any) -> None:
+        """Stop; not an error if it was not added."""
+
+    def removeWriter(writer: Any) -> None:
+        """Stop; not an error if it was not added."""
+
+    def removeAll() -> list[Any]:
+        """Stop all; the objects removed, once each."""
+
+    def getReaders() -> list[Any]:
+        """What was added to read."""
+
+    def getWriters() -> list[Any]:
+        """What was added to write."""
+
+
+class IReactorTCP(Interface):
+    """TCP servers and clients."""
+
+    def listenTCP(port: int, factory: Any, backlog: int = 50, interface: str = "") -> Any:
+        """Listen; an IListeningPort. Raises CannotListenError.
+
+        Port 0 lets the system choose. `interface` is an IPv4 or IPv6 address;
+        empty is every IPv4 one, `::` every IPv6 one.
+        """
+
+    def connectTCP(
+        host: str,
+        port: int,
+        factory: Any,
+        timeout: float = 30,
+        bindAddress: tuple[str, int] | None = None,
+    ) -> Any:
+        """Connect; an IConnector. Every outcome is told to the factory."""
+
+
+class IReactorSocket(Interface):
+    """Sockets that somebody else opened. They are duplicated, not taken over."""
+
+    def adoptStreamPort(fileDescriptor: int, addressFamily: int, factory: Any) -> Any:
+        """Accept on a listening socket; an IListeningPort."""
+
+    def adoptStreamConnection(fileDescriptor: int, addressFamily: int, factory: Any) -> Any:
+        """Serve a connected socket; its protocol, or None if the factory made none."""
+
+
+# Ports, connectors, factories, protocols
+
+
+class IListeningPort(Interface):
+    """A listening socket that feeds a factory."""
+
+    def startListening() -> None:
+        """Bind and listen. Raises CannotListenError."""
+
+    def stopListening() -> Deferred[None] | None:
+        """Close. The Deferred fires when the descriptor is gone; None if it was."""
+
+    def getHost() -> IAddress:
+        """The address it is bound to."""
+
+
+class IConnector(Interface):
+    """One attempt after another to connect somewhere."""
+
+    def stopConnecting() -> None:
+        """Give up the attempt. Raises NotConnectingError if there is none."""
+
+    def disconnect() -> None:
+        """Give up the attempt, or lose the connection."""
+
+    def connect() -> None:
+        """Start the next attempt. Raises RuntimeError if one is under way."""
+
+    def getDestination() -> IAddress:
+        """Where to."""
+
+
+class IProtocolFactory(Interface):
+    """Makes a protocol for each connection."""
+
+    def buildProtocol(addr: Any) -> Any:
+        """The protocol for a connection from or to `addr`; None refuses it."""
+
+    def doStart() -> None:
+        """Called each time a port or connector begins to use the factory."""
+
+    def doStop() -> None:
+        """Called each time one has ended."""
+
+
+class IProtocol(Interface):
+    """What a user writes: the behaviour of one connection."""
+
+    def makeConnection(transport: Any) -> None:
+        """Called once, with the transport; calls connectionMade."""
+
+    def connectionMade() -> None:
+        """The connection is there; the transport is `self.transport`."""
+
+    def dataReceived(data: bytes) -> None:
+        """Some bytes came. Their division says nothing about the sender's writes."""
+
+    def connectionLost(reason: Failure) -> None:
+        """The connection is gone; the last call, and it comes exactly once.
+
+        `reason` holds ConnectionDone after a clean end, ConnectionAborted
+        after abortConnection, ConnectionLost otherwise.
+        """
+
+
+class IHalfCloseableProtocol(Interface):
+    """A protocol that is told of each direction's end by itself."""
+
+    def readConnectionLost() -> None:
+        """The peer will send no more."""
+
+    def writeConnectionLost() -> None:
+        """What was written has left, and so has the end of writing."""
+
+
+class ILoggingContext(Interface):
+    """Something that says by what name the log shall know it."""
+
+    def logPrefix() -> str:
+        """A short name."""
+
+
+# Transports, producers, consumers
+
+
+class IProducer(Interface):
+    """Something that feeds a consumer."""
+
+    def stopProducing() -> None:
+        """The consumer is gone: produce no more, ever."""
+
+
+class IPushProducer(IProducer):
+    """One that produces until it is told to pause."""
+
+    def pauseProducing() -> None:
+        """Produce no more until resumeProducing."""
+
+    def resumeProducing() -> None:
+        """Produce again."""
+
+
+class IPullProducer(IProducer):
+    """One that produces once for each resumeProducing."""
+
+    def resumeProducing() -> None:
+        """Produce once."""
+
+
+class IConsumer(Interface):
+    """Something that a producer feeds."""
+
+    def registerProducer(producer: Any, streaming: bool) -> None:
+        """Take a push (streaming) or pull producer, one at a time.
+
+        Raises RuntimeError if one is registered. Calls stopProducing at once
+        if the connection is gone.
+        """
+
+    def unregisterProducer() -> None:
+        """Let it go; a loseConnection that waited for it is carried out now."""
+
+    def write(data: bytes) -> None:
+        """Take data."""
+
+
+class ITransport(Interface):
+    """The way out to the peer."""
+
+    def write(data: bytes) -> None:
+        """Send, in order, without waiting.
+
+        bytes, bytearray or memoryview; the data is copied. Raises TypeError
+        for anything else. After the connection's end the data is dropped.
+        """
+
+    def writeSequence(data: Iterable[bytes]) -> None:
+        """Send each of them."""
+
+    def loseConnection() -> None:
+        """Close after everything written so far (and the producer) is done."""
+
+    def getPeer() -> IAddress:
+        """The other side's address."""
+
+    def getHost() -> IAddress:
+        """This side's address."""
+
+
+class ICongestionMonitor(Interface):
+    """A transport that tells how its output queue fares."""
+
+    bufferedBytes: int = Attribute("Bytes written that the kernel has not taken yet.")
+
+    def setWriteBufferLimits(
+        high: int | None = None, low: int | None = None, cap: int | None = None
+    ) -> None:
+        """Set the water marks, in bytes, and the size at which to abort.
+
+        Above `high` (65,536 by default) the producer is paused, at `low` (a
+        quarter of high) it is resumed. Past `cap` (none by default) the
+        connection is aborted. Raises ValueError unless low ≤ high ≤ cap.
+        """
+
+    def monitorCongestion(callback: Callable[[int, int], object]) -> None:
+        """Call `callback(status, pending)` when the output queue changes.
+
+        `status` is CONNECTION_BLOCKED (the kernel took less than there was),
+        CONNECTION_CLEARED (it takes more again) or CONNECTION_BACKLOG (256
+        messages are queued; and once more when none is). `pending` is the
+        number of queued messages, one for each write. A callback that raises
+        is logged and aborts the connection.
+        """
+
+    def ignoreCongestion() -> None:
+        """Stop calling."""
+
+
+class ITCPTransport(ITransport, ICongestionMonitor):
+    """A TCP connection."""
+
+    def loseWriteConnection() -> None:
+        """Send the end of writing after what was written; go on reading."""
+
+    def abortConnection() -> None:
+        """Close at once, and drop what was not sent."""
+
+    def getTcpNoDelay() -> bool:
+        """Whether small segments are sent at once (they are, by default)."""
+
+    def setTcpNoDelay(enabled: bool) -> None:
+        """Set TCP_NODELAY."""
+
+    def getTcpKeepAlive() -> bool:
+        """Whether the kernel probes an idle peer."""
+
+    def setTcpKeepAlive(enabled: bool) -> None:
+        """Set SO_KEEPALIVE."""
+
+    def getHandle() -> socket.socket:
+        """The socket, to set options on. It must not be closed or read."""

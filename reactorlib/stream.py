@@ -1,0 +1,383 @@
+"""A stream the engine reads and writes: the transport of a connected protocol.
+
+It holds, whatever callbacks do:
+
+- connectionLost comes exactly once, last, and never from inside a call that
+  the user makes.
+- After loseConnection or abortConnection no data is delivered. While paused,
+  what was read already is kept, and delivered in order after the resumption.
+- What was written before loseConnection leaves before the end does.
+
+What few connections need stands in `_Extra`, made when it is first needed:
+an idle connection is small.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from errno import EBADF, ECONNABORTED, ENOBUFS, EPIPE
+from typing import Any
+
+from zope.interface import implementer
+
+from reactorlib import error
+from reactorlib.backends.events import (
+    BLOCKED,
+    CLEARED,
+    DRAINED,
+    EMPTIED,
+    EOF,
+    LOST,
+    NOTIFY_CONGESTION,
+    NOTIFY_EMPTIED,
+    NOTIFY_EOF,
+    SHUT,
+)
+from reactorlib.congestion import Callback, CountingEngine
+from reactorlib.failure import Failure
+from reactorlib.interfaces import ICongestionMonitor, IConsumer, IHalfCloseableProtocol
+from reactorlib.protocol import connectionDone
+
+HIGH_WATER = 65_536
+NO_CAP = 2**32 - 1
+
+connectionAborted = Failure.shared(error.ConnectionAborted())
+
+
+class _Extra:
+    """What one of many connections needs besides."""
+
+    __slots__ = (
+        "ended",
+        "failure",
+        "held",
+        "notify",
+        "paused",
+        "producer",
+        "producerPaused",
+        "socket",
+        "streaming",
+    )
+
+    def __init__(self) -> None:
+        self.producer: Any = None
+        self.streaming = False
+        self.producerPaused = False
+        self.paused = False
+        self.held: list[bytes] = []
+        self.failure: Failure | None = None
+        self.notify = 0
+        self.ended = 0
+        self.socket: Any = None
+
+
+@implementer(IConsumer, ICongestionMonitor)
+class Stream:
+    """A connected stream under an engine's handle. See ITCPTransport for the contract."""
+
+    __slots__ = (
+        "__weakref__",
+        "_choked",
+        "_engine",
+        "_extra",
+        "_handle",
+        "connected",
+        "disconnecting",
+        "protocol",
+        "reactor",
+        "receiving",
+    )
+
+    def __init__(self, reactor: Any, handle: int) -> None:
+        self.reactor = reactor
+        self._engine = reactor.engine
+        self._handle = handle
+        self._extra: _Extra | None = None
+        self._choked = False
+        self.protocol: Any = None
+        self.connected = True
+        self.disconnecting = False
+        self.receiving = True
+        reactor.sinks[handle] = self
+
+    def connect_to(self, protocol: Any) -> None:
+        """Give the connection to a protocol: its connectionMade is called."""
+        self.protocol = protocol
+        if IHalfCloseableProtocol.providedBy(protocol):
+            self._notify(NOTIFY_EOF)
+        protocol.makeConnection(self)
+
+    # ITransport
+
+    def write(self, data: bytes) -> None:
+        try:
+            result = self._engine.write(self._handle, data, len(data))
+        except TypeError:
+            result = self._write_other(data)
+        if result:
+            self._wrote(result)
+
+    def _write_other(self, data: Any) -> int:
+        if not isinstance(data, bytearray | memoryview):
+            kind = type(data).__name__
+            advice = "; encode it first" if isinstance(data, str) else ""
+            raise TypeError(f"transport.write takes bytes, not {kind}{advice}") from None
+        copy = bytes(data)
+        result: int = self._engine.write(self._handle, copy, len(copy))
+        return result
+
+    def _wrote(self, result: int) -> None:
+        if result > 0:
+            self._choked = True
+            self._pause_producer()
+        elif result == -ENOBUFS:
+            self.receiving = False
+            self.disconnecting = True
+        elif result not in (-EBADF, -EPIPE):
+            self._engine.explain_write(result)
+
+    def writeSequence(self, data: Iterable[bytes]) -> None:
+        self.write(b"".join(data))
+
+    def loseConnection(self) -> None:
+        if self.connected and not self.disconnecting:
+            self.disconnecting = True
+            self.receiving = False
+            if self._extra is None or self._extra.producer is None:
+                self._engine.lose(self._handle)
+
+    def abortConnection(self) -> None:
+        if self.connected:
+            self.disconnecting = True
+            self.receiving = False
+            self._engine.abort(self._handle)
+
+    def loseWriteConnection(self) -> None:
+        """Send the end of writing after what was written; go on reading."""
+        if self.connected and not self.disconnecting:
+            self._engine.shut(self._handle)
+
+    # The protocol as a producer
+
+    def pauseProducing(self) -> None:
+        """Deliver no more data until resumeProducing."""
+        if self.connected and not self.disconnecting:
+            self._more().paused = True
+            self.receiving = False
+            self._engine.pause(self._handle)
+
+    def resumeProducing(self) -> None:
+        """Deliver data again, first what was kept."""
+        extra = self._extra
+        if extra is None or not extra.paused or self.disconnecting or not self.connected:
+            return
+        extra.paused = False
+        self._engine.resume(self._handle)
+        if extra.held:
+            self.reactor.callSoon(self._deliver_held)
+        else:
+            self.receiving = True
+
+    def stopProducing(self) -> None:
+        """The same as loseConnection."""
+        self.loseConnection()
+
+    def hold(self, data: bytes) -> None:
+        """Data that was read before a pause could take effect."""
+        if not self.disconnecting:
+            self._more().held.append(data)
+
+    def _deliver_held(self) -> None:
+        extra = self._more()
+        while extra.held and not (extra.paused or self.disconnecting):
+            try:
+                self.protocol.dataReceived(extra.held.pop(0))
+            except Exception:
+                self.reactor.report(self)
+        if not (extra.paused or self.disconnecting):
+            self.receiving = True
+
+    # IConsumer
+
+    def registerProducer(self, producer: Any, streaming: bool) -> None:
+        extra = self._more()
+        if extra.producer is not None:
+            raise RuntimeError(
+                f"Cannot register producer {producer!r}: {extra.producer!r} is registered already."
+            )
+        if not self.connected:
+            producer.stopProducing()
+            return
+        extra.producer = producer
+        extra.streaming = streaming
+        extra.producerPaused = False
+        if not streaming:
+            self._notify(extra.notify | NOTIFY_EMPTIED)
+            producer.resumeProducing()
+        elif self._choked:
+            self._pause_producer()
+
+    def unregisterProducer(self) -> None:
+        extra = self._more()
+        extra.producer = None
+        if not self._monitored:
+            self._notify(extra.notify & ~NOTIFY_EMPTIED)
+        if self.connected and self.disconnecting:
+            self._engine.lose(self._handle)
+
+    def _pause_producer(self) -> None:
+        extra = self._extra
+        if extra is None or extra.producer is None or not extra.streaming or extra.producerPaused:
+            return
+        extra.producerPaused = True
+        extra.producer.pauseProducing()
+
+    def _drained(self) -> None:
+        self._choked = False
+        extra = self._extra
+        if extra is not None and extra.producer is not None and extra.producerPaused:
+            extra.producerPaused = False
+            extra.producer.resumeProducing()
+
+    def _emptied(self) -> None:
+        extra = self._more()
+        if self._monitored:
+            self._engine.emptied()
+        if extra.producer is not None and not extra.streaming:
+            extra.producer.resumeProducing()
+
+    # ICongestionMonitor
+
+    @property
+    def bufferedBytes(self) -> int:
+        """Bytes written that the kernel has not taken yet."""
+        return int(self._engine.buffered(self._handle))
+
+    def setWriteBufferLimits(
+        self, high: int | None = None, low: int | None = None, cap: int | None = None
+    ) -> None:
+        high = HIGH_WATER if high is None else high
+        low = high // 4 if low is None else low
+        cap = NO_CAP if cap is None else cap
+        if not 0 <= low <= high <= cap <= NO_CAP:
+            raise ValueError(
+                f"write buffer limits must rise from low to high to cap: {low}, {high}, {cap}"
+            )
+        self._engine.set_limits(self._handle, low, high, cap)
+
+    def monitorCongestion(self, callback: Callback) -> None:
+        self.ignoreCongestion()
+        if self.connected:
+            self._engine = CountingEngine(self._engine, self._handle, callback)
+            self._notify(self._more().notify | NOTIFY_CONGESTION | NOTIFY_EMPTIED)
+
+    def ignoreCongestion(self) -> None:
+        if not self._monitored:
+            return
+        self._engine = self._engine.engine
+        extra = self._more()
+        keep = ~NOTIFY_CONGESTION
+        if extra.producer is None or extra.streaming:
+            keep &= ~NOTIFY_EMPTIED
+        self._notify(extra.notify & keep)
+
+    @property
+    def _monitored(self) -> bool:
+        return isinstance(self._engine, CountingEngine)
+
+    # Sink
+
+    def event(self, kind: int, first: int, second: int) -> None:
+        if kind == LOST:
+            self._lost(first)
+        elif kind in (EOF, SHUT):
+            self._direction_ended(kind)
+        elif kind == DRAINED:
+            self._drained()
+        elif kind == EMPTIED:
+            self._emptied()
+        elif kind == BLOCKED and self._monitored:
+            self._engine.blocked()
+        elif kind == CLEARED and self._monitored:
+            self._engine.cleared()
+
+    def raised(self, failure: Failure) -> None:
+        """A callback raised: its connection ends, for that reason."""
+        if self.connected:
+            self._more().failure = failure
+            self.abortConnection()
+
+    def leave(self) -> None:
+        """The reactor stops: flush what there is and close."""
+        self.disconnecting = True
+        self.receiving = False
+        self._engine.lose(self._handle)
+
+    def abandon(self) -> None:
+        """The reactor has stopped, and this has not closed in time."""
+        self._more().failure = Failure(error.ConnectionLost("the reactor stopped"))
+        self._engine.abort(self._handle)
+
+    def _direction_ended(self, kind: int) -> None:
+        """One direction is over; with the second one the connection is."""
+        extra = self._more()
+        extra.ended += 1
+        if not self.disconnecting and IHalfCloseableProtocol.providedBy(self.protocol):
+            if kind == EOF:
+                self.protocol.readConnectionLost()
+            else:
+                self.protocol.writeConnectionLost()
+        if extra.ended == 2:
+            self.loseConnection()
+
+    def _lost(self, number: int) -> None:
+        self.reactor.sinks.pop(self._handle, None)
+        self.connected = self.receiving = False
+        self._handle = 0
+        reason = self._reason(number)
+        extra, self._extra = self._extra, None
+        if extra is not None and extra.socket is not None:
+            extra.socket.detach()
+        protocol, self.protocol = self.protocol, None
+        try:
+            if extra is not None and extra.producer is not None:
+                extra.producer.stopProducing()
+        finally:
+            self.tell_lost(protocol, reason)
+
+    def tell_lost(self, protocol: Any, reason: Failure) -> None:
+        """The last step of every connection."""
+        if protocol is not None:
+            protocol.connectionLost(reason)
+
+    def _reason(self, number: int) -> Failure:
+        if self._extra is not None and self._extra.failure is not None:
+            return self._extra.failure
+        if number == 0:
+            return connectionDone
+        if number == ECONNABORTED:
+            return connectionAborted
+        return Failure(_ending(number))
+
+    def _more(self) -> _Extra:
+        if self._extra is None:
+            self._extra = _Extra()
+        return self._extra
+
+    def _notify(self, mask: int) -> None:
+        self._more().notify = mask
+        self._engine.notify(self._handle, mask)
+
+    def logPrefix(self) -> str:
+        """The protocol's own prefix, or its class's name."""
+        prefix: Callable[[], str] | None = getattr(self.protocol, "logPrefix", None)
+        return prefix() if prefix is not None else type(self.protocol).__name__
+
+
+def _ending(number: int) -> error.ConnectionClosed:
+    if number == EBADF:
+        return error.ConnectionFdescWentAway()
+    if number == ENOBUFS:
+        return error.ConnectionAborted("the peer does not read, and the output reached its cap")
+    return error.ConnectionLost(number)
+

@@ -1,0 +1,148 @@
+"""Measuring one program once.
+
+Each function takes a bench and a program, and returns a sample: named figures,
+in the unit that ends the name (`us` microseconds, `mib` MiB, `bytes`,
+`percent`; `growth` is a ratio). It leaves no process behind. What goes wrong
+raises BenchError.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from time import perf_counter_ns
+
+from bench import kernel
+from bench.processes import BenchError, Process, output_of, started
+from bench.programs import Program
+from bench.workshop import Workshop
+
+Sample = dict[str, float]
+
+_MIB = 1 << 20
+_STARTS = 5
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where and how long to measure: `seconds` is the window of one measurement."""
+
+    workshop: Workshop
+    server_core: int
+    load_core: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server that has said its port."""
+
+    pid: int
+    port: str
+
+
+def exchange(bench: Bench, program: Program, mode: str, connections: int, size: int) -> Sample:
+    """Echoes of `size` bytes over so many connections, each waiting for its answer.
+
+    Mode "pingpong" keeps the connections, "connect" makes a new one for each echo.
+    """
+    with _serving(bench, program) as server:
+        sample = _load(bench, server, mode, connections, size)
+        return sample | {"peak_mib": kernel.peak_resident(server.pid) / _MIB}
+
+
+def idle_memory(bench: Bench, program: Program, idle: int) -> Sample:
+    """What `idle` connections that never said anything add to the server's memory."""
+    with _serving(bench, program) as server:
+        _load(bench, server, "pingpong", connections=10, size=100)
+        before = kernel.memory(server.pid)
+        with _holding(bench, server, idle):
+            after = kernel.memory(server.pid)
+    return {
+        "resident_bytes": (after.resident - before.resident) / idle,
+        "private_bytes": (after.private - before.private) / idle,
+        "before_mib": before.resident / _MIB,
+        "after_mib": after.resident / _MIB,
+    }
+
+
+def idle_busy(bench: Bench, program: Program, busy: int, idle: int) -> Sample:
+    """Echoes of 100 bytes over `busy` connections, alone and then beside `idle` ones."""
+    idle = min(idle, program.most_connections - busy)
+    with _serving(bench, program) as server:
+        alone = _load(bench, server, "pingpong", busy, size=100)
+        with _holding(bench, server, idle):
+            beside = _load(bench, server, "pingpong", busy, size=100)
+    growth = beside["cost_us"] / alone["cost_us"]
+    return beside | {"alone_us": alone["cost_us"], "growth": growth, "idle": idle}
+
+
+def micro(bench: Bench, program: Program) -> Sample:
+    """A script that measures itself and prints `operations` and their `nanoseconds`."""
+    printed = output_of(bench.workshop.command(program), bench.server_core, timeout=120)
+    result = json.loads(printed)
+    return {"cost_us": result["nanoseconds"] / result["operations"] / 1e3}
+
+
+def start_up(bench: Bench, program: Program) -> Sample:
+    """What a program's start costs beyond that of the same script without arguments."""
+    whole = bench.workshop.command(program)
+    bare = bench.workshop.command(replace(program, arguments=()))
+    pairs = [(_start(bench, whole), _start(bench, bare)) for _ in range(_STARTS)]
+    return {
+        name: statistics.median(one[name] - other[name] for one, other in pairs)
+        for name in pairs[0][0]
+    }
+
+
+def _start(bench: Bench, command: list[str]) -> Sample:
+    begun = perf_counter_ns()
+    with started(command, bench.server_core) as process:
+        process.wait_unreaped()
+        wall = perf_counter_ns() - begun
+        spent = kernel.ended_processor_ns(process.pid)
+        peak = int(process.output(timeout=1))
+    return {"cost_ms": spent / 1e6, "wall_ms": wall / 1e6, "peak_mib": peak / _MIB}
+
+
+def _load(bench: Bench, server: Server, mode: str, connections: int, size: int) -> Sample:
+    plan = [mode, "127.0.0.1", server.port, connections, size, bench.seconds, server.pid]
+    command = [bench.workshop.load, *map(str, plan)]
+    printed = output_of(command, bench.load_core, timeout=bench.seconds * 2 + 90)
+    return _exchange_sample(json.loads(printed))
+
+
+def _exchange_sample(result: dict[str, float]) -> Sample:
+    window_ns = result["seconds"] * 1e9
+    return {
+        "cost_us": result["server_ns"] / result["operations"] / 1e3,
+        "rate": result["operations"] / result["seconds"],
+        "p50_us": result["p50_ns"] / 1e3,
+        "p99_us": result["p99_ns"] / 1e3,
+        "server_percent": 100 * result["server_ns"] / window_ns,
+        "load_percent": 100 * result["load_busy"],
+        "queued_percent": 100 * result["queued_ns"] / window_ns,
+    }
+
+
+@contextmanager
+def _serving(bench: Bench, program: Program) -> Iterator[Server]:
+    with started(bench.workshop.command(program), bench.server_core) as process:
+        server = Server(process.pid, process.first_line(timeout=15).strip())
+        try:
+            yield server
+        except BenchError as problem:
+            words = process.last_words()
+            raise BenchError(f"{problem}; the server: {words}" if words else str(problem)) from None
+
+
+@contextmanager
+def _holding(bench: Bench, server: Server, connections: int) -> Iterator[Process]:
+    command = [bench.workshop.load, "hold", "127.0.0.1", server.port, str(connections)]
+    with started(command, bench.load_core) as process:
+        process.first_line(timeout=60)
+        yield process
+        process.close_input(timeout=10)

@@ -1,0 +1,56 @@
+"""Everything that can be measured: one line for each.
+
+A program offers one service. A server prints its port on 127.0.0.1 as its
+first line and serves until it is terminated; a micro-benchmark prints one line
+of JSON and ends. The same name may offer several services: `--servers twisted`
+means all that is Twisted's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Program:
+    """`source` is a .c or .py file of this folder; `ours` needs this checkout installed.
+
+    `most_connections` is what it can hold at once.
+    """
+
+    name: str
+    service: str
+    source: str
+    arguments: tuple[str, ...] = ()
+    ours: bool = False
+    most_connections: int = 1_000_000
+
+
+def _our_echo(name: str, backend: str, most_connections: int = 1_000_000) -> Program:
+    source = "servers/echo_reactorlib.py"
+    return Program(name, "echo", source, (backend,), True, most_connections)
+
+
+def _pair(service: str, source: str) -> tuple[Program, Program]:
+    """The same script for Twisted and for us, since the names are the same."""
+    return (
+        Program("twisted", service, source, ("twisted.internet",)),
+        Program("reactorlib", service, source, ("reactorlib",), ours=True),
+    )
+
+
+PROGRAMS: tuple[Program, ...] = (
+    Program("c", "echo", "servers/echo.c"),
+    Program("uvloop", "echo", "servers/echo_asyncio.py", ("uvloop",)),
+    Program("asyncio", "echo", "servers/echo_asyncio.py", ("asyncio",)),
+    Program("gevent", "echo", "servers/echo_gevent.py"),
+    Program("twisted", "echo", "servers/echo_twisted.py"),
+    _our_echo("reactorlib", "epoll"),
+    _our_echo("reactorlib-poll", "poll"),
+    _our_echo("reactorlib-select", "select", most_connections=1000),
+    _our_echo("reactorlib-kqueue", "kqueue"),
+    *_pair("timers", "micro/timers.py"),
+    *_pair("callbacks", "micro/callbacks.py"),
+    *_pair("awaiting", "micro/awaiting.py"),
+    *_pair("import", "micro/importing.py"),
+)

@@ -1,0 +1,168 @@
+"""What is measured: one entry for each scenario.
+
+`cost` names the figure that ratios compare, `references` the programs that
+they are taken to. `saturates` says that the server is meant to use all of its
+core; a warning tells when it did not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from bench.measures import Bench, Sample, exchange, idle_busy, idle_memory, micro, start_up
+from bench.programs import PROGRAMS, Program
+
+
+@dataclass(frozen=True)
+class Column:
+    """A figure of the samples, its heading, and how many decimals are shown."""
+
+    key: str
+    title: str
+    decimals: int = 0
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A comparison between programs that offer the same service."""
+
+    name: str
+    title: str
+    service: str
+    measure: Callable[[Bench, Program], Sample]
+    columns: tuple[Column, ...]
+    servers: tuple[str, ...]
+    references: tuple[str, ...]
+    cost: str = "cost_us"
+    saturates: bool = False
+
+    def programs(self, chosen: tuple[str, ...]) -> list[Program]:
+        """Those of the chosen names that offer the service; the usual ones for no choice."""
+        names = chosen or self.servers
+        return [
+            program
+            for program in PROGRAMS
+            if program.service == self.service and program.name in names
+        ]
+
+
+_ECHO_SERVERS = ("c", "uvloop", "asyncio", "gevent", "twisted", "reactorlib")
+_OUR_SERVERS = ("reactorlib", "reactorlib-poll", "reactorlib-select", "reactorlib-kqueue")
+_PAIR = ("twisted", "reactorlib")
+
+_COST = Column("cost_us", "µs/op", 2)
+_LATENCY = (Column("p50_us", "p50 µs", 1), Column("p99_us", "p99 µs", 1))
+_SHARES = (Column("server_percent", "server %"), Column("load_percent", "load %"))
+_PEAK = Column("peak_mib", "peak MiB", 1)
+_EXCHANGE = (_COST, Column("rate", "op/s"), *_LATENCY, *_SHARES, _PEAK)
+
+
+def _saturated(name: str, title: str, mode: str, connections: int, size: int) -> Scenario:
+    return Scenario(
+        name,
+        title,
+        "echo",
+        partial(exchange, mode=mode, connections=connections, size=size),
+        _EXCHANGE,
+        _ECHO_SERVERS,
+        ("c", "uvloop", "twisted"),
+        saturates=True,
+    )
+
+
+SCENARIOS: tuple[Scenario, ...] = (
+    _saturated("echo-100", "100 connections, 100 bytes", "pingpong", 100, 100),
+    _saturated("echo-1k", "1,000 connections, 1 KiB", "pingpong", 1000, 1024),
+    _saturated("echo-64k", "20 connections, 64 KiB", "pingpong", 20, 65536),
+    Scenario(
+        "latency",
+        "one connection, 100 bytes; ratios of p50",
+        "echo",
+        partial(exchange, mode="pingpong", connections=1, size=100),
+        _EXCHANGE,
+        _ECHO_SERVERS,
+        ("c", "uvloop", "twisted"),
+        cost="p50_us",
+    ),
+    Scenario(
+        "idle-memory",
+        "resident memory of each of 10,000 idle connections",
+        "echo",
+        partial(idle_memory, idle=10_000),
+        (
+            Column("resident_bytes", "bytes resident"),
+            Column("private_bytes", "bytes private"),
+            Column("before_mib", "MiB before", 1),
+            Column("after_mib", "MiB after", 1),
+        ),
+        _ECHO_SERVERS,
+        ("c", "uvloop", "twisted"),
+        cost="resident_bytes",
+    ),
+    Scenario(
+        "idle-busy",
+        "100 busy connections, 100 bytes, alone and beside idle ones",
+        "echo",
+        partial(idle_busy, busy=100, idle=10_000),
+        (
+            Column("idle", "idle"),
+            Column("alone_us", "µs/op alone", 2),
+            Column("cost_us", "µs/op beside", 2),
+            Column("growth", "growth", 2),
+            *_LATENCY,
+            *_SHARES,
+        ),
+        _OUR_SERVERS,
+        ("reactorlib",),
+        saturates=True,
+    ),
+    Scenario(
+        "micro-timers",
+        "callLater and cancel, 100,000 pending",
+        "timers",
+        micro,
+        (_COST,),
+        _PAIR,
+        ("twisted",),
+    ),
+    Scenario(
+        "micro-callbacks",
+        "a Deferred with ten callbacks",
+        "callbacks",
+        micro,
+        (_COST,),
+        _PAIR,
+        ("twisted",),
+    ),
+    Scenario(
+        "micro-await",
+        "awaiting a Deferred",
+        "awaiting",
+        micro,
+        (_COST,),
+        _PAIR,
+        ("twisted",),
+    ),
+    Scenario(
+        "import",
+        "importing the reactor, beyond a bare start of Python",
+        "import",
+        start_up,
+        (
+            Column("cost_ms", "processor ms", 1),
+            Column("wall_ms", "wall ms", 1),
+            Column("peak_mib", "MiB", 1),
+        ),
+        _PAIR,
+        ("twisted",),
+        cost="cost_ms",
+    ),
+    _saturated("connect", "connect, echo 100 bytes, close; 50 at a time", "connect", 50, 100),
+)
+
+
+def matching(prefixes: tuple[str, ...]) -> list[Scenario]:
+    """The scenarios whose names begin with one of these; all of them for none."""
+    return [one for one in SCENARIOS if one.name.startswith(prefixes or "")]

@@ -1,0 +1,129 @@
+"""Compiles the C and keeps the peers' virtual environment, each when first needed.
+
+Everything made lies in one folder that can be deleted. The peers' environment
+is made once for a list of packages; this checkout is installed into it, from a
+copy of its sources, whenever they are newer. A failure raises BenchError.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+from bench.processes import BenchError
+from bench.programs import Program
+
+HERE = Path(__file__).parent
+CHECKOUT = HERE.parent.parent
+PEERS = ("twisted", "uvloop", "gevent")
+_SOURCES = (
+    *("setup.cfg", "setup.py", "pyproject.toml", "README.md", "LICENSE"),
+    *("reactorlib", "backends", "protocols"),
+)
+
+
+class Workshop:
+    """Makes in `folder` what is to be measured, and what measures it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def command(self, program: Program) -> list[str]:
+        """The command line of a program, made ready to run."""
+        source = HERE / program.source
+        if source.suffix == ".c":
+            binary = self._folder / f"{program.service}-{source.stem}"
+            return [self._compile(binary, [source]), *program.arguments]
+        python = self._with_checkout if program.ours else self._python
+        return [python, "-I", str(source), *program.arguments]
+
+    @cached_property
+    def load(self) -> str:
+        """The path of the load generator."""
+        return self._compile(self._folder / "load", sorted((HERE / "load").glob("*.[ch]")))
+
+    def versions(self) -> dict[str, str]:
+        """The versions of what is installed in the peers' environment, by name."""
+        listing = _run([self._python, "-m", "pip", "list", "--format=freeze"])
+        return dict(line.split("==") for line in listing.split() if "==" in line)
+
+    @cached_property
+    def _python(self) -> str:
+        folder = self._folder / "venv"
+        python = str(folder / "bin" / "python")
+        stamp = folder / "peers"
+        wanted = f"{sys.version}\n{' '.join(PEERS)}\n"
+        if not stamp.exists() or stamp.read_text() != wanted:
+            _say(f"making a virtual environment with {', '.join(PEERS)}")
+            _run([sys.executable, "-m", "venv", "--clear", str(folder)])
+            _run([python, "-m", "pip", "install", "--quiet", *PEERS])
+            stamp.write_text(wanted)
+        return python
+
+    @cached_property
+    def _with_checkout(self) -> str:
+        stamp = self._folder / "venv" / "checkout"
+        newest = max(_modified(file) for file in _checkout_files())
+        python = self._python
+        if _modified(stamp) < newest:
+            _say("installing this checkout beside the peers")
+            stamp.unlink(missing_ok=True)
+            _run([python, "-m", "pip", "uninstall", "--quiet", "--yes", "reactorlib"])
+            _run([python, "-m", "pip", "install", "--quiet", str(self._copy_sources())])
+            stamp.touch()
+            os.utime(stamp, (newest, newest))
+        return python
+
+    def _copy_sources(self) -> Path:
+        """A copy, because building leaves files behind that outlive their sources."""
+        copy = self._folder / "sources"
+        shutil.rmtree(copy, ignore_errors=True)
+        for file in _checkout_files():
+            target = copy / file.relative_to(CHECKOUT)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(file, target)
+        return copy
+
+    def _compile(self, binary: Path, sources: Sequence[Path]) -> str:
+        if _modified(binary) < max(_modified(source) for source in sources):
+            fresh = binary.with_suffix(f".{os.getpid()}")
+            c_files = [str(source) for source in sources if source.suffix == ".c"]
+            _run([os.environ.get("CC", "cc"), "-O2", "-Wall", "-o", str(fresh), *c_files])
+            fresh.replace(binary)
+        return str(binary)
+
+
+def _checkout_files() -> list[Path]:
+    roots = [CHECKOUT / name for name in _SOURCES]
+    below = [file for root in roots if root.is_dir() for file in root.rglob("*")]
+    return [
+        file
+        for file in (*roots, *below)
+        if file.is_file() and file.suffix not in {".so", ".o", ".pyc"}
+    ]
+
+
+def _modified(file: Path) -> float:
+    """When a file was changed last; the beginning of time for one that does not exist."""
+    return file.stat().st_mtime if file.exists() else 0.0
+
+
+def _run(command: Sequence[str]) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd="/")
+    except OSError as problem:
+        raise BenchError(f"{command[0]} cannot be run: {problem.strerror}") from problem
+    if done.returncode != 0:
+        last = "\n".join((done.stdout + done.stderr).strip().splitlines()[-15:])
+        raise BenchError(f"{' '.join(command)} failed:\n{last}")
+    return done.stdout
+
+
+def _say(what: str) -> None:
+    print(what, file=sys.stderr, flush=True)
