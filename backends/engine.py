@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from errno import EBADF, ECHILD, ENOMEM, ERANGE, EXDEV
-from functools import partial
+from types import MethodType
 from typing import Any
 
 from zope.interface import implementer
@@ -43,9 +43,9 @@ class Engine:
         self._select_limit = lib.engine_select_limit()
         self._checked(lib.engine_open(name.encode(), out))
         raw = ffi.gc(out[0], lib.engine_free)
-        self.write = partial(lib.engine_write, raw)
+        self.write = MethodType(lib.engine_write, raw)
         self._call = {
-            attribute.removeprefix("engine_"): partial(getattr(lib, attribute), raw)
+            attribute.removeprefix("engine_"): MethodType(getattr(lib, attribute), raw)
             for attribute in dir(lib)
             if attribute.startswith("engine_") and attribute not in _WITHOUT_ENGINE
         }

@@ -8,7 +8,6 @@ section 5). The first to connect wins, and the others are closed.
 from __future__ import annotations
 
 import logging
-import os
 import socket
 from collections.abc import Callable
 from errno import EINPROGRESS, EWOULDBLOCK
@@ -17,7 +16,7 @@ from typing import Any
 from zope.interface import implementer
 
 from reactorlib import error
-from reactorlib.address import IPv4Address, from_sockaddr
+from reactorlib.address import IPv4Address, IPv6Address, from_sockaddr
 from reactorlib.backends.events import CONNECTED, CONNECTING
 from reactorlib.defer import CancelledError, Deferred
 from reactorlib.failure import Failure
@@ -44,36 +43,24 @@ class Attempt:
 
     def start(self) -> None:
         """Raises ConnectError if it fails at once."""
-        family, address = self.target
         try:
-            sock = socket.socket(family, socket.SOCK_STREAM)
-        except OSError as cause:
-            raise error.getConnectError(cause) from cause
-        try:
-            set_common_options(sock)
-            self._bind(sock)
-            number = sock.connect_ex(address)
-            if number not in (0, EINPROGRESS, EWOULDBLOCK):
-                raise error.getConnectError((number, os.strerror(number)))
-            self._handle = self._reactor.engine.add(sock.fileno(), CONNECTING)
-        except error.SelectLimitError as cause:
-            sock.close()
-            raise error.ConnectError(string=str(cause)) from cause
-        except BaseException:
-            sock.close()
+            with socket.socket(self.target[0], socket.SOCK_STREAM) as sock:
+                self._connect(sock)
+                self._handle = self._reactor.engine.add(sock.fileno(), CONNECTING)
+                sock.detach()
+        except error.ConnectError:
             raise
-        sock.detach()
+        except Exception as cause:
+            raise error.getConnectError(cause) from cause
         self._reactor.sinks[self._handle] = self
 
-    def _bind(self, sock: socket.socket) -> None:
-        address = self._race.bind_address
-        if address is None:
-            return
-        try:
-            sock.bind(address)
-        except (OSError, OverflowError) as cause:
-            number = getattr(cause, "errno", None)
-            raise error.ConnectBindError(number, str(cause)) from cause
+    def _connect(self, sock: socket.socket) -> None:
+        set_common_options(sock)
+        if self._race.bind_address is not None:
+            _bind(sock, self._race.bind_address)
+        number = sock.connect_ex(self.target[1])
+        if number not in (0, EINPROGRESS, EWOULDBLOCK):
+            raise error.getConnectError(number)
 
     def event(self, kind: int, first: int, second: int) -> None:
         del self._reactor.sinks[self._handle]
@@ -102,6 +89,17 @@ class Attempt:
         return f"<attempt to connect to {self.target[1]}>"
 
 
+def _bind(sock: socket.socket, address: tuple[str, int]) -> None:
+    try:
+        sock.bind(address)
+    except socket.gaierror as cause:  # its number is not an errno
+        raise error.ConnectBindError(string=cause.strerror) from cause
+    except OSError as cause:
+        raise error.ConnectBindError(cause.errno, cause.strerror) from cause
+    except Exception as cause:
+        raise error.ConnectBindError(string=cause) from cause
+
+
 class Race:
     """Attempts at the targets of one destination; tells its outcome once.
 
@@ -123,10 +121,13 @@ class Race:
         self._running: list[Attempt] = []
         self._next: Any = None
         self._error: error.ConnectError | None = None
+        self._over = False
 
     def run(self, targets: list[Target]) -> None:
-        self._waiting = targets
-        self._start_one()
+        """Begin; it may have been stopped by now."""
+        if not self._over:
+            self._waiting = targets
+            self._start_one()
 
     def _start_one(self) -> None:
         self._next = None
@@ -142,7 +143,7 @@ class Race:
                 self._next = self.reactor.callLater(HEAD_START, self._start_one)
             return
         if not self._running:
-            self._lost(self._error or error.ConnectError(string="there is no address to try"))
+            self.stop(self._error or error.ConnectError(string="there is no address to try"))
 
     def won(self, attempt: Attempt, handle: int) -> None:
         self._running.remove(attempt)
@@ -164,6 +165,7 @@ class Race:
         self._lost(failure)
 
     def _clear(self) -> None:
+        self._over = True
         self._waiting = []
         if self._next is not None:
             self._next.cancel()
@@ -200,21 +202,30 @@ class Connector:
         self._timer: Any = None
 
     def getDestination(self) -> Any:
-        return IPv4Address("TCP", self.host, self.port)
+        kind = IPv6Address if ":" in self.host else IPv4Address
+        return kind("TCP", self.host, self.port)
 
     def connect(self) -> None:
         if self.state != "disconnected":
             raise RuntimeError(f"{self!r} cannot connect: it is {self.state}")
-        self.state = "connecting"
         if not self._started:
-            self._started = True
             self.factory.doStart()
+            self._started = True
+        self.state = "connecting"
         if self.timeout is not None:
             self._timer = self.reactor.callLater(self.timeout, self._timed_out)
-        self.factory.startedConnecting(self)
-        if self.state == "connecting":
-            self._resolving = resolve(self.reactor, self.host, self.port)
-            self._resolving.addCallbacks(self._resolved, self._unresolved)
+        try:
+            self.factory.startedConnecting(self)
+        except BaseException:
+            self._attempt_over("disconnected")
+            self._stop_factory_if_idle()
+            raise
+        if self.state == "connecting" and self._resolving is None and self._race is None:
+            self._resolve()
+
+    def _resolve(self) -> None:
+        self._resolving = resolve(self.reactor, self.host, self.port)
+        self._resolving.addCallbacks(self._resolved, self._unresolved)
 
     def _resolved(self, targets: list[Target]) -> None:
         self._resolving = None
@@ -256,10 +267,7 @@ class Connector:
 
     def _fail(self, reason: Failure) -> None:
         self._attempt_over("disconnected")
-        try:
-            self.factory.clientConnectionFailed(self, reason)
-        finally:
-            self._stop_factory_if_idle()
+        self._tell(self.factory.clientConnectionFailed, reason)
 
     def _attempt_over(self, state: str) -> None:
         self.state = state
@@ -271,24 +279,29 @@ class Connector:
     def _connected(self, handle: int, target: Target) -> None:
         self._attempt_over("connected")
         peer = from_sockaddr(*target)
-        self.transport = ClientConnection(self.reactor, handle, peer, self)
+        transport = self.transport = ClientConnection(self.reactor, handle, peer, self)
         try:
             protocol = self.factory.buildProtocol(peer)
             if protocol is None:
-                self.transport.loseConnection()
+                transport.loseConnection()
             else:
-                self.transport.connect_to(protocol)
+                transport.connect_to(protocol)
         except Exception:
-            self.reactor.report(self.transport)
+            self.reactor.report(transport)
 
     def connection_lost(self, reason: Failure) -> None:
         """The connection was made, and is gone."""
         self.state = "disconnected"
         self.transport = None
+        self._tell(self.factory.clientConnectionLost, reason)
+
+    def _tell(self, callback: Callable[[Connector, Failure], object], reason: Failure) -> None:
+        """Tell the factory, which may connect again from there."""
         try:
-            self.factory.clientConnectionLost(self, reason)
-        finally:
-            self._stop_factory_if_idle()
+            callback(self, reason)
+        except Exception:
+            logger.exception("Unhandled error in %r", self)
+        self._stop_factory_if_idle()
 
     def _stop_factory_if_idle(self) -> None:
         if self.state == "disconnected" and self._started:

@@ -530,6 +530,17 @@ _DESCRIPTOR_ADVICE = {
 }
 
 
+class ConnectionLimitReached(Exception):
+    """As many connections are open as this program allows: `limit`."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(limit)
+        self.limit = limit
+
+    def __str__(self) -> str:
+        return f"All {self.limit} connections that this program allows are open."
+
+
 class SelectLimitError(ValueError):
     """select cannot watch `descriptor`: it is not below FD_SETSIZE, `limit`."""
 

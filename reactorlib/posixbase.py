@@ -8,9 +8,11 @@ from typing import Any
 
 from zope.interface import implementer
 
+from reactorlib import rlimit
 from reactorlib.address import from_sockaddr
 from reactorlib.backends.events import STREAM
 from reactorlib.base import ReactorBase
+from reactorlib.budget import ConnectionBudget
 from reactorlib.connector import Connector
 from reactorlib.interfaces import IReactorSocket, IReactorTCP
 from reactorlib.tcp import BACKLOG, Connection, Port, set_common_options
@@ -19,6 +21,8 @@ from reactorlib.tcp import BACKLOG, Connection, Port, set_common_options
 @implementer(IReactorTCP, IReactorSocket)
 class Reactor(ReactorBase):
     """A reactor with TCP, on an engine from `reactorlib.backends`."""
+
+    budget: ConnectionBudget | None = None
 
     def listenTCP(
         self,
@@ -46,14 +50,24 @@ class Reactor(ReactorBase):
         connector.connect()
         return connector
 
+    def limitConnections(self, limit: int, reserve: int = 0) -> rlimit.NofileLimits:
+        """Accept up to `limit` connections, on all ports together, and close others at once.
+
+        Raises the limit of open files to hold them and `reserve` more; returns
+        what became of that. A port's factory is told by `overloaded`.
+        """
+        self.budget = ConnectionBudget(limit)
+        self.raiseDescriptorLimit = False
+        return rlimit.raise_nofile(limit + reserve)
+
     def adoptStreamPort(self, fileDescriptor: int, addressFamily: int, factory: Any) -> Port:
-        duplicate = socket.socket(addressFamily, fileno=os.dup(fileDescriptor))
+        duplicate = _duplicate(fileDescriptor, addressFamily)
         listening = Port.adopt(duplicate, factory, self)
         listening.startListening()
         return listening
 
     def adoptStreamConnection(self, fileDescriptor: int, addressFamily: int, factory: Any) -> Any:
-        sock = socket.socket(addressFamily, fileno=os.dup(fileDescriptor))
+        sock = _duplicate(fileDescriptor, addressFamily)
         try:
             set_common_options(sock)
             peer = from_sockaddr(sock.family, sock.getpeername())
@@ -66,5 +80,19 @@ class Reactor(ReactorBase):
             sock.close()
             raise
         sock.detach()
-        Connection(self, handle, peer).connect_to(protocol)
+        connection = Connection(self, handle, peer)
+        try:
+            connection.connect_to(protocol)
+        except Exception:
+            self.report(connection)
         return protocol
+
+
+def _duplicate(descriptor: int, family: int) -> socket.socket:
+    """A socket of one's own. Raises OSError if the descriptor is not a socket."""
+    duplicate = os.dup(descriptor)
+    try:
+        return socket.socket(family, fileno=duplicate)
+    except BaseException:
+        os.close(duplicate)
+        raise

@@ -6,6 +6,7 @@ and outlives them. Neither knows of sockets: all they see is a transport.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import random
 from collections.abc import Callable
@@ -90,11 +91,11 @@ class Factory:
 
     def doStart(self) -> None:
         """One more port or connector uses this factory; the first calls startFactory."""
-        self.numPorts += 1
-        if self.numPorts == 1:
+        if self.numPorts == 0:
             if self.noisy:
                 logger.debug("Starting factory %r", self)
             self.startFactory()
+        self.numPorts += 1
 
     def doStop(self) -> None:
         """One less uses it; the last calls stopFactory."""
@@ -156,6 +157,9 @@ class ReconnectingClientFactory(ClientFactory):
     random: random.Random | None = None
     _callID: Any = None
 
+    def startedConnecting(self, connector: Any) -> None:
+        self.connector = connector
+
     def clientConnectionFailed(self, connector: Any, reason: Failure) -> None:
         self._go_on(connector)
 
@@ -174,15 +178,15 @@ class ReconnectingClientFactory(ClientFactory):
             raise ValueError("there is no connector to retry")
         if not self.continueTrying:
             return
-        self.retries += 1
-        if self.maxRetries is not None and self.retries > self.maxRetries:
-            logger.info("Giving up on %s after %d attempts", connector, self.retries)
+        if self.maxRetries is not None and self.retries >= self.maxRetries:
+            logger.info("Giving up on %s after %d retries", connector, self.retries)
             return
+        self.retries += 1
         self.delay = min(self.delay * self.factor, self.maxDelay)
         if self.jitter:
             source = self.random or random
-            self.delay = min(source.normalvariate(self.delay, self.delay * self.jitter), self.maxDelay)
-            self.delay = max(self.delay, 0.0)
+            spread = source.normalvariate(self.delay, self.delay * self.jitter)
+            self.delay = max(0.0, min(spread, self.maxDelay))
         if self.noisy:
             logger.info("%s will be tried again in %.1f seconds", connector, self.delay)
         clock = self.clock or connector.reactor
@@ -199,15 +203,12 @@ class ReconnectingClientFactory(ClientFactory):
             self._callID.cancel()
             self._callID = None
         if self.connector is not None:
-            try:
+            with contextlib.suppress(error.NotConnectingError):
                 self.connector.stopConnecting()
-            except error.NotConnectingError:
-                pass
 
     def resetDelay(self) -> None:
         """Begin again from the initial delay; for a connection that proved good."""
         self.delay = self.initialDelay
-        self._callID = None
         self.retries = 0
         self.continueTrying = True
 
@@ -243,6 +244,8 @@ class _OneConnection(ClientFactory):
         if not self.deferred.called:
             self.deferred.errback(reason)
 
+    clientConnectionLost = clientConnectionFailed
+
 
 class ClientCreator:
     """Makes single client connections of one protocol class.
@@ -250,7 +253,9 @@ class ClientCreator:
     The arguments after the class go to the class.
     """
 
-    def __init__(self, reactor: Any, protocolClass: Callable[..., Any], *args: Any, **kw: Any) -> None:
+    def __init__(
+        self, reactor: Any, protocolClass: Callable[..., Any], *args: Any, **kw: Any
+    ) -> None:
         self.reactor = reactor
         self._build = lambda: protocolClass(*args, **kw)
 

@@ -1,12 +1,15 @@
 """Names to addresses, off the reactor's thread.
 
 What is numeric already never leaves the loop. The order is that of RFC 8305,
-section 4: the system's own, with the address families taking turns.
+section 4: the system's own, with the address families taking turns. The port
+is never shown to the resolver: some take one that is too large, and wrap it
+around.
 """
 
 from __future__ import annotations
 
 import socket
+from functools import partial
 from itertools import chain, zip_longest
 from typing import Any
 
@@ -19,17 +22,23 @@ Target = tuple[int, Any]
 """An address family and a socket address of it."""
 
 
+def _targets(host: str, port: int, flags: int = 0) -> list[Target]:
+    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=flags)
+    targets = ((entry[0], (entry[4][0], port, *entry[4][2:])) for entry in found)
+    return [each for each in dict.fromkeys(targets) if each[0] in _USABLE]
+
+
+_USABLE = (socket.AF_INET, socket.AF_INET6)
+
+
 def numeric(host: str, port: int) -> Target | None:
     """The target if the host is an IPv4 or IPv6 address already (a scope may follow)."""
     if not host:
         return socket.AF_INET, ("127.0.0.1", port)
     try:
-        found = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
-        )
-    except (socket.gaierror, UnicodeError):
+        return _targets(host, port, socket.AI_NUMERICHOST)[0]
+    except (OSError, ValueError):
         return None
-    return found[0][0], found[0][4]
 
 
 def interleave(targets: list[Target]) -> list[Target]:
@@ -41,21 +50,21 @@ def interleave(targets: list[Target]) -> list[Target]:
     return [target for target in chain.from_iterable(turns) if target is not None]
 
 
-def _look_up(host: str, port: int) -> list[Target]:
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    usable = (socket.AF_INET, socket.AF_INET6)
-    return list(dict.fromkeys((entry[0], entry[4]) for entry in found if entry[0] in usable))
-
-
 def resolve(reactor: Any, host: str, port: int) -> Deferred[list[Target]]:
     """The targets to try, best first; DNSLookupError if there is none."""
     target = numeric(host, port)
     if target is not None:
         return succeed([target])
-    looking = deferToThreadPool(reactor, reactor.getThreadPool(), _look_up, host, port)
+    looking = deferToThreadPool(reactor, reactor.getThreadPool(), _targets, host, port)
+    return looking.addCallbacks(partial(_ordered, host), partial(_failed, host))
 
-    def failed(failure: Failure) -> Failure:
-        failure.trap(OSError, UnicodeError)
-        return Failure(error.DNSLookupError(f"{host}: {failure.getErrorMessage()}"))
 
-    return looking.addCallbacks(interleave, failed)
+def _ordered(host: str, targets: list[Target]) -> list[Target]:
+    if not targets:
+        raise error.DNSLookupError(f"{host}: it has neither an IPv4 nor an IPv6 address")
+    return interleave(targets)
+
+
+def _failed(host: str, failure: Failure) -> Failure:
+    failure.trap(OSError, ValueError)
+    return Failure(error.DNSLookupError(f"{host}: {failure.getErrorMessage()}"))

@@ -50,16 +50,23 @@ class NofileLimits(NamedTuple):
         return f"open files: soft limit {change} (hard limit {_count(self.after.hard)}){refusal}"
 
 
+def read() -> Limits:
+    """The limits in force; UNLIMITED where the system does not tell them."""
+    if resource is None:
+        return Limits(UNLIMITED, UNLIMITED)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return Limits(_from_system(soft), _from_system(hard))
+
+
 def raise_nofile(want: int | None = None) -> NofileLimits:
     """Raise the soft limit of open files to `want`, or as far as the hard one allows.
 
     Never lowers it, never raises an error. Where the system refuses the
     number, smaller ones are tried.
     """
-    if resource is None:
-        unknown = Limits(UNLIMITED, UNLIMITED)
-        return NofileLimits(unknown, unknown, "this system does not tell its limits")
     before = read()
+    if resource is None:
+        return NofileLimits(before, before, "this system does not tell its limits")
     refusal = _raise_soft(before.soft, _target(want, before.hard))
     return NofileLimits(before, read(), refusal)
 
@@ -71,12 +78,6 @@ def _count(limit: int) -> str:
 def _from_system(limit: int) -> int:
     """RLIM_INFINITY is -1 or a huge number: made comparable."""
     return UNLIMITED if limit == resource.RLIM_INFINITY else limit
-
-
-def read() -> Limits:
-    """The limits in force."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return Limits(_from_system(soft), _from_system(hard))
 
 
 def _target(want: int | None, hard: int) -> int:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from errno import EBADF, ECONNABORTED, ENOBUFS, EPIPE
+from functools import partial
 from typing import Any
 
 from zope.interface import implementer
@@ -118,11 +119,7 @@ class Stream:
             self._wrote(result)
 
     def _write_other(self, data: Any) -> int:
-        if not isinstance(data, bytearray | memoryview):
-            kind = type(data).__name__
-            advice = "; encode it first" if isinstance(data, str) else ""
-            raise TypeError(f"transport.write takes bytes, not {kind}{advice}") from None
-        copy = bytes(data)
+        copy = bytes(_checked(data))
         result: int = self._engine.write(self._handle, copy, len(copy))
         return result
 
@@ -131,26 +128,25 @@ class Stream:
             self._choked = True
             self._pause_producer()
         elif result == -ENOBUFS:
-            self.receiving = False
-            self.disconnecting = True
+            self.receiving, self.disconnecting = False, True
         elif result not in (-EBADF, -EPIPE):
             self._engine.explain_write(result)
 
     def writeSequence(self, data: Iterable[bytes]) -> None:
-        self.write(b"".join(data))
+        self.write(b"".join(map(_checked, data)))
 
     def loseConnection(self) -> None:
         if self.connected and not self.disconnecting:
-            self.disconnecting = True
-            self.receiving = False
             if self._extra is None or self._extra.producer is None:
                 self._engine.lose(self._handle)
+            self.disconnecting = True
+            self.receiving = False
 
     def abortConnection(self) -> None:
         if self.connected:
+            self._engine.abort(self._handle)
             self.disconnecting = True
             self.receiving = False
-            self._engine.abort(self._handle)
 
     def loseWriteConnection(self) -> None:
         """Send the end of writing after what was written; go on reading."""
@@ -162,21 +158,20 @@ class Stream:
     def pauseProducing(self) -> None:
         """Deliver no more data until resumeProducing."""
         if self.connected and not self.disconnecting:
+            self._engine.pause(self._handle)
             self._more().paused = True
             self.receiving = False
-            self._engine.pause(self._handle)
 
     def resumeProducing(self) -> None:
         """Deliver data again, first what was kept."""
         extra = self._extra
-        if extra is None or not extra.paused or self.disconnecting or not self.connected:
+        if extra is None or not extra.paused or self.disconnecting:
             return
-        extra.paused = False
-        self._engine.resume(self._handle)
         if extra.held:
             self.reactor.callSoon(self._deliver_held)
         else:
-            self.receiving = True
+            self._receive()
+        extra.paused = False
 
     def stopProducing(self) -> None:
         """The same as loseConnection."""
@@ -188,14 +183,18 @@ class Stream:
             self._more().held.append(data)
 
     def _deliver_held(self) -> None:
-        extra = self._more()
-        while extra.held and not (extra.paused or self.disconnecting):
-            try:
-                self.protocol.dataReceived(extra.held.pop(0))
-            except Exception:
-                self.reactor.report(self)
-        if not (extra.paused or self.disconnecting):
-            self.receiving = True
+        """The engine stays paused until all is delivered: an end must not come first."""
+        while self._is_wanted() and self._more().held:
+            self._guarded(self.protocol.dataReceived, self._more().held.pop(0))
+        if self._is_wanted():
+            self._receive()
+
+    def _is_wanted(self) -> bool:
+        return self.connected and not (self._more().paused or self.disconnecting)
+
+    def _receive(self) -> None:
+        self._engine.resume(self._handle)
+        self.receiving = True
 
     # IConsumer
 
@@ -206,14 +205,14 @@ class Stream:
                 f"Cannot register producer {producer!r}: {extra.producer!r} is registered already."
             )
         if not self.connected:
-            producer.stopProducing()
+            self._guarded(producer.stopProducing)
             return
         extra.producer = producer
         extra.streaming = streaming
         extra.producerPaused = False
         if not streaming:
             self._notify(extra.notify | NOTIFY_EMPTIED)
-            producer.resumeProducing()
+            self._guarded(producer.resumeProducing)
         elif self._choked:
             self._pause_producer()
 
@@ -230,7 +229,7 @@ class Stream:
         if extra is None or extra.producer is None or not extra.streaming or extra.producerPaused:
             return
         extra.producerPaused = True
-        extra.producer.pauseProducing()
+        self._guarded(extra.producer.pauseProducing)
 
     def _drained(self) -> None:
         self._choked = False
@@ -268,7 +267,8 @@ class Stream:
     def monitorCongestion(self, callback: Callback) -> None:
         self.ignoreCongestion()
         if self.connected:
-            self._engine = CountingEngine(self._engine, self._handle, callback)
+            guarded = partial(self._guarded, callback)
+            self._engine = CountingEngine(self._engine, self._handle, guarded)
             self._notify(self._more().notify | NOTIFY_CONGESTION | NOTIFY_EMPTIED)
 
     def ignoreCongestion(self) -> None:
@@ -308,10 +308,10 @@ class Stream:
             self.abortConnection()
 
     def leave(self) -> None:
-        """The reactor stops: flush what there is and close."""
+        """Flush what there is and close, whatever a producer still has."""
+        self._engine.lose(self._handle)
         self.disconnecting = True
         self.receiving = False
-        self._engine.lose(self._handle)
 
     def abandon(self) -> None:
         """The reactor has stopped, and this has not closed in time."""
@@ -328,7 +328,7 @@ class Stream:
             else:
                 self.protocol.writeConnectionLost()
         if extra.ended == 2:
-            self.loseConnection()
+            self.leave()
 
     def _lost(self, number: int) -> None:
         self.reactor.sinks.pop(self._handle, None)
@@ -336,14 +336,18 @@ class Stream:
         self._handle = 0
         reason = self._reason(number)
         extra, self._extra = self._extra, None
-        if extra is not None and extra.socket is not None:
-            extra.socket.detach()
+        if extra is not None:
+            self._let_go(extra)
         protocol, self.protocol = self.protocol, None
-        try:
-            if extra is not None and extra.producer is not None:
-                extra.producer.stopProducing()
-        finally:
-            self.tell_lost(protocol, reason)
+        self.tell_lost(protocol, reason)
+
+    def _let_go(self, extra: _Extra) -> None:
+        if self._monitored:
+            self._engine = self._engine.engine
+        if extra.socket is not None:
+            extra.socket.detach()
+        if extra.producer is not None:
+            self._guarded(extra.producer.stopProducing)
 
     def tell_lost(self, protocol: Any, reason: Failure) -> None:
         """The last step of every connection."""
@@ -359,6 +363,13 @@ class Stream:
             return connectionAborted
         return Failure(_ending(number))
 
+    def _guarded(self, callable: Callable[..., object], *args: Any) -> None:
+        """Call what is the user's: if it raises, this connection pays, not whoever calls."""
+        try:
+            callable(*args)
+        except Exception:
+            self.reactor.report(self)
+
     def _more(self) -> _Extra:
         if self._extra is None:
             self._extra = _Extra()
@@ -369,9 +380,16 @@ class Stream:
         self._engine.notify(self._handle, mask)
 
     def logPrefix(self) -> str:
-        """The protocol's own prefix, or its class's name."""
+        """The protocol's own prefix, or its class's name; after the end, this class's."""
         prefix: Callable[[], str] | None = getattr(self.protocol, "logPrefix", None)
-        return prefix() if prefix is not None else type(self.protocol).__name__
+        return prefix() if prefix is not None else type(self.protocol or self).__name__
+
+
+def _checked(data: Any) -> bytes | bytearray | memoryview:
+    if isinstance(data, bytes | bytearray | memoryview):
+        return data
+    advice = "; encode it first" if isinstance(data, str) else ""
+    raise TypeError(f"a transport takes bytes, not {type(data).__name__}{advice}") from None
 
 
 def _ending(number: int) -> error.ConnectionClosed:
@@ -380,4 +398,3 @@ def _ending(number: int) -> error.ConnectionClosed:
     if number == ENOBUFS:
         return error.ConnectionAborted("the peer does not read, and the output reached its cap")
     return error.ConnectionLost(number)
-

@@ -46,6 +46,15 @@ def borrowed_socket(descriptor: int) -> Iterator[socket.socket]:
         borrowed.detach()
 
 
+class LentSocket(socket.socket):
+    """A socket on a descriptor that only the engine closes, not even the collector does."""
+
+    __slots__ = ()
+
+    def __del__(self) -> None:
+        self.detach()
+
+
 def local_address(descriptor: int) -> Any:
     """The address a socket is bound to."""
     with borrowed_socket(descriptor) as borrowed:
@@ -88,9 +97,9 @@ class Connection(Stream):
         return descriptor
 
     def getHandle(self) -> socket.socket:
-        extra = self._more()
+        descriptor, extra = self._descriptor(), self._more()
         if extra.socket is None:
-            extra.socket = socket.socket(fileno=self._descriptor())
+            extra.socket = LentSocket(fileno=descriptor)
         return extra.socket
 
     def getTcpNoDelay(self) -> bool:
@@ -161,18 +170,27 @@ class Port:
         sock = self._adopted or self._bound_socket()
         self._adopted = None
         try:
-            sock.setblocking(False)
+            set_common_options(sock)  # accepted sockets inherit TCP_NODELAY
             host = from_sockaddr(sock.family, sock.getsockname())
-            self._handle = self.reactor.engine.add(sock.fileno(), LISTENER)
+            self.port = getattr(host, "port", self.port)
+            self._handle = self._add(sock)
         except BaseException:
             sock.close()
             raise
         sock.detach()
-        self.port = getattr(host, "port", self.port)
         self.reactor.sinks[self._handle] = self
         self.connected = True
-        self.factory.doStart()
         logger.debug("%r starts", self)
+
+    def _add(self, sock: socket.socket) -> int:
+        """Start the factory and give the socket to the engine: both, or neither."""
+        self.factory.doStart()
+        try:
+            handle: int = self.reactor.engine.add(sock.fileno(), LISTENER)
+        except (OSError, error.SelectLimitError) as cause:
+            self.factory.doStop()
+            raise error.CannotListenError(self.interface, self.port, cause) from cause
+        return handle
 
     def _bound_socket(self) -> socket.socket:
         family = socket.AF_INET6 if ":" in self.interface else socket.AF_INET
@@ -181,7 +199,6 @@ class Port:
         except OSError as cause:
             raise error.CannotListenError(self.interface, self.port, cause) from cause
         try:
-            set_common_options(sock)  # accepted sockets inherit TCP_NODELAY
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if self._reuse_port:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
@@ -189,7 +206,7 @@ class Port:
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             sock.bind((self.interface, self.port))
             sock.listen(self.backlog)
-        except (OSError, OverflowError) as cause:
+        except (OSError, OverflowError, ValueError) as cause:
             sock.close()
             raise error.CannotListenError(self.interface, self.port, cause) from cause
         return sock
@@ -238,7 +255,12 @@ class Port:
         raise AssertionError("a listening socket has no data")
 
     def _accepted(self, handle: int, peer: int) -> None:
-        reactor = self.reactor
+        reactor, budget = self.reactor, self.reactor.budget
+        refusal = budget and budget.exhausted()
+        if refusal:
+            reactor.engine.lose(handle)
+            self._overload.turned_away(refusal)
+            return
         address = self._address(peer)
         try:
             protocol = self.factory.buildProtocol(address)
@@ -248,7 +270,8 @@ class Port:
         if protocol is None:
             reactor.engine.lose(handle)
             return
-        connection = Connection(reactor, handle, peer if peer >= 0 else address)
+        make = budget.connection if budget else Connection
+        connection = make(reactor, handle, peer if peer >= 0 else address)
         try:
             connection.connect_to(protocol)
         except Exception:
@@ -297,10 +320,14 @@ class Overload:
     def happened(self, number: int, shed: int) -> None:
         """The engine has paused the listener."""
         reactor = self._port.reactor
-        self._shed += shed
         self._backoff = min(self._backoff * 2, LAST_BACKOFF) or FIRST_BACKOFF
         self._retry = reactor.callLater(self._backoff, self._try_again)
-        reason = _overload_reason(number, reactor)
+        self.turned_away(_overload_reason(number, reactor), shed)
+
+    def turned_away(self, reason: Exception, count: int = 1) -> None:
+        """So many connections were closed, or none could be taken, for that reason."""
+        reactor = self._port.reactor
+        self._shed += count
         if reactor.seconds() - self._logged >= LOG_INTERVAL:
             self._logged = reactor.seconds()
             logger.warning(

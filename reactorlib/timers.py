@@ -30,6 +30,7 @@ from __future__ import annotations
 import logging
 import math
 import reprlib
+import sys
 from collections.abc import Callable
 from heapq import heapify, heappop, heappush, heapreplace
 from itertools import count
@@ -160,9 +161,9 @@ class DelayedCall:
 
 
 # What _entry is while the call has none in the heap.  The times make `reset` and
-# `delay` take their short way for a fresh call (every time is later) and never
-# for a call that is no longer active (no time is).
-_FRESH = (-math.inf, 0, None)
+# `delay` take their short way for a fresh call (no finite time is earlier) and
+# never for a call that is no longer active (no time compares with NaN).
+_FRESH = (-sys.float_info.max, 0, None)
 _CALLED = (math.nan, 0, None)
 _CANCELLED = (math.nan, 1, None)
 

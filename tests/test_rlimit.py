@@ -113,6 +113,7 @@ class TestRealLimits:
     def test_this_process_is_only_read(self) -> None:
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         assert raise_nofile(1).after == raise_nofile(1).before
+        assert rlimit.read() == Limits(soft, hard)
         assert resource.getrlimit(resource.RLIMIT_NOFILE) == (soft, hard)
 
 
@@ -287,3 +288,4 @@ def test_a_system_without_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     result = elsewhere.raise_nofile(100)
     assert result.before == result.after == (UNLIMITED, UNLIMITED)
     assert result.refusal == "this system does not tell its limits"
+    assert elsewhere.read() == (UNLIMITED, UNLIMITED)

@@ -100,9 +100,6 @@ struct engine {
 };
 
 /* table.c */
-struct slot *slot_at(engine *e, int index);
-struct slot *slot_find(engine *e, int64_t handle);
-int64_t slot_handle(engine *e, struct slot *s, int index);
 int64_t slot_new(engine *e, int fd, int kind);
 int slot_mark(engine *e, struct slot *s, int index); /* dirty */
 int slot_interest(engine *e, struct slot *s, int index, unsigned wanted);
@@ -112,8 +109,6 @@ void slot_close(engine *e, struct slot *s, int index);    /* closes the descript
 void slot_lost(engine *e, struct slot *s, int index, int error);
 void linger_start(engine *e, struct slot *s, int index, int64_t now);
 void linger_expire(engine *e, int64_t now);
-void record(engine *e, int kind, int64_t handle, int64_t first, int64_t second);
-int room_for_slot(const engine *e);
 int64_t now_ms(void);
 
 /* calls.c */
@@ -130,9 +125,44 @@ void slot_settle(engine *e, struct slot *s, int index);
 void input_ready(engine *e, struct slot *s, int index, unsigned ready);
 int open_spare(void);
 
+/* Short, and called for every event: inline. */
+
 static inline int index_of(int64_t handle)
 {
     return (int)(handle & 0x7fffffff);
+}
+
+static inline struct slot *slot_at(const engine *e, int index)
+{
+    return &e->chunks[(unsigned)index / CHUNK][(unsigned)index % CHUNK];
+}
+
+static inline int64_t slot_handle(const struct slot *s, int index)
+{
+    return (int64_t)s->generation << 32 | (uint32_t)index;
+}
+
+static inline struct slot *slot_find(const engine *e, int64_t handle)
+{
+    int index = index_of(handle);
+    if (handle <= 0 || index >= e->used)
+        return NULL;
+    struct slot *s = slot_at(e, index);
+    return s->generation == (uint32_t)(handle >> 32) && (s->fd >= 0 || s->flags & STALE) ? s : NULL;
+}
+
+static inline void record(engine *e, int kind, int64_t handle, int64_t first, int64_t second)
+{
+    int64_t *at = e->records + (size_t)e->record_count++ * 4;
+    at[0] = kind;
+    at[1] = handle;
+    at[2] = first;
+    at[3] = second;
+}
+
+static inline int room_for_slot(const engine *e)
+{
+    return e->record_count + RECORDS_PER_SLOT <= RECORDS;
 }
 
 #endif

@@ -20,7 +20,7 @@ static void stream_ended(engine *e, struct slot *s, int index)
         return;
     }
     if (s->notify & NOTIFY_EOF)
-        record(e, EVENT_EOF, slot_handle(e, s, index), 0, 0);
+        record(e, EVENT_EOF, slot_handle(s, index), 0, 0);
     else
         s->flags |= CLOSING;
     slot_settle(e, s, index);
@@ -42,7 +42,7 @@ static void stream_readable(engine *e, struct slot *s, int index)
         e->counters.received += got;
         if (s->flags & CLOSING)
             return; /* nobody listens any more */
-        record(e, EVENT_DATA, slot_handle(e, s, index), (int64_t)e->arena_used,
+        record(e, EVENT_DATA, slot_handle(s, index), (int64_t)e->arena_used,
                (int64_t)e->arena_used + got);
         e->arena_used += (size_t)got;
     } else if (errno != EAGAIN && errno != EWOULDBLOCK) {
@@ -63,7 +63,7 @@ static void connect_finished(engine *e, struct slot *s, int index)
     if (error)
         slot_lost(e, s, index, error);
     else
-        record(e, EVENT_CONNECTED, slot_handle(e, s, index), 0, 0);
+        record(e, EVENT_CONNECTED, slot_handle(s, index), 0, 0);
 }
 
 static int accept_one(int listener, struct sockaddr_storage *peer, socklen_t *size)
@@ -131,7 +131,7 @@ static void overload(engine *e, struct slot *s, int index, int error)
     int shed_count = error == EMFILE || error == ENFILE ? shed(e, s) : 0;
     s->flags |= PAUSED;
     slot_interest(e, s, index, 0);
-    record(e, EVENT_OVERLOAD, slot_handle(e, s, index), error, shed_count);
+    record(e, EVENT_OVERLOAD, slot_handle(s, index), error, shed_count);
 }
 
 /* What accept(2) hands on of a connection that died in the queue. */
@@ -183,21 +183,21 @@ static void listener_readable(engine *e, struct slot *s, int index)
             return;
         }
         e->counters.accepted++;
-        record(e, EVENT_ACCEPTED, slot_handle(e, s, index), handle, pack_peer(e, &peer, size));
+        record(e, EVENT_ACCEPTED, slot_handle(s, index), handle, pack_peer(e, &peer, size));
     }
 }
 
 static void watched_ready(engine *e, struct slot *s, int index, unsigned ready)
 {
     if (ready & POLLER_READ)
-        record(e, EVENT_READABLE, slot_handle(e, s, index), 0, 0);
+        record(e, EVENT_READABLE, slot_handle(s, index), 0, 0);
     if (ready & POLLER_WRITE)
-        record(e, EVENT_WRITABLE, slot_handle(e, s, index), 0, 0);
+        record(e, EVENT_WRITABLE, slot_handle(s, index), 0, 0);
 }
 
 void input_ready(engine *e, struct slot *s, int index, unsigned ready)
 {
-    int64_t handle = slot_handle(e, s, index);
+    int64_t handle = slot_handle(s, index);
     if (ready & POLLER_GONE) {
         slot_gone(e, s, index);
         slot_settle(e, s, index);

@@ -97,7 +97,7 @@ static void set_blocked(engine *e, struct slot *s, int index, int blocked)
 {
     s->flags = (uint16_t)(blocked ? s->flags | BLOCKED : s->flags & ~BLOCKED);
     if (s->notify & NOTIFY_CONGESTION)
-        record(e, blocked ? EVENT_BLOCKED : EVENT_CLEARED, slot_handle(e, s, index), 0, 0);
+        record(e, blocked ? EVENT_BLOCKED : EVENT_CLEARED, slot_handle(s, index), 0, 0);
 }
 
 void output_writable(engine *e, struct slot *s, int index)
@@ -122,7 +122,7 @@ static void output_flush(engine *e, struct slot *s, int index)
         set_blocked(e, s, index, 1);
     if (s->flags & ABOVE && pending(s) <= s->low) {
         s->flags &= (uint16_t)~ABOVE;
-        record(e, EVENT_DRAINED, slot_handle(e, s, index), 0, 0);
+        record(e, EVENT_DRAINED, slot_handle(s, index), 0, 0);
     }
 }
 
@@ -137,7 +137,7 @@ static void finish(engine *e, struct slot *s, int index)
         return;
     }
     s->flags |= SHUT;
-    record(e, EVENT_LOST, slot_handle(e, s, index), 0, 0);
+    record(e, EVENT_LOST, slot_handle(s, index), 0, 0);
     linger_start(e, s, index, now_ms());
 }
 
@@ -175,7 +175,7 @@ void slot_settle(engine *e, struct slot *s, int index)
     }
     if (!pending(s)) {
         if (s->flags & WROTE && s->notify & NOTIFY_EMPTIED)
-            record(e, EVENT_EMPTIED, slot_handle(e, s, index), 0, 0);
+            record(e, EVENT_EMPTIED, slot_handle(s, index), 0, 0);
         s->flags &= (uint16_t)~WROTE;
         if (s->flags & CLOSING && !(s->flags & LINGERING)) {
             finish(e, s, index);
@@ -184,7 +184,7 @@ void slot_settle(engine *e, struct slot *s, int index)
         } else if ((s->flags & (SHUTTING | SHUT)) == SHUTTING) {
             s->flags |= SHUT;
             shutdown(s->fd, SHUT_WR);
-            record(e, EVENT_SHUT, slot_handle(e, s, index), 0, 0);
+            record(e, EVENT_SHUT, slot_handle(s, index), 0, 0);
         }
     }
     int error = slot_interest(e, s, index, wanted(s));

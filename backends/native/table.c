@@ -19,40 +19,6 @@ int64_t now_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-void record(engine *e, int kind, int64_t handle, int64_t first, int64_t second)
-{
-    int64_t *at = e->records + (size_t)e->record_count++ * 4;
-    at[0] = kind;
-    at[1] = handle;
-    at[2] = first;
-    at[3] = second;
-}
-
-int room_for_slot(const engine *e)
-{
-    return e->record_count + RECORDS_PER_SLOT <= RECORDS;
-}
-
-struct slot *slot_at(engine *e, int index)
-{
-    return &e->chunks[index / CHUNK][index % CHUNK];
-}
-
-int64_t slot_handle(engine *e, struct slot *s, int index)
-{
-    (void)e;
-    return (int64_t)s->generation << 32 | (uint32_t)index;
-}
-
-struct slot *slot_find(engine *e, int64_t handle)
-{
-    int index = index_of(handle);
-    if (handle <= 0 || index >= e->used)
-        return NULL;
-    struct slot *s = slot_at(e, index);
-    return s->generation == (uint32_t)(handle >> 32) && (s->fd >= 0 || s->flags & STALE) ? s : NULL;
-}
-
 static int take_free(engine *e)
 {
     if (e->free != NOWHERE) {
@@ -149,7 +115,7 @@ int64_t slot_new(engine *e, int fd, int kind)
     }
     e->by_fd[fd] = index;
     e->counters.open++;
-    return slot_handle(e, s, index);
+    return slot_handle(s, index);
 }
 
 int slot_interest(engine *e, struct slot *s, int index, unsigned wanted)
@@ -157,7 +123,7 @@ int slot_interest(engine *e, struct slot *s, int index, unsigned wanted)
     if (s->interest == wanted || s->fd < 0)
         return 0;
     int error = e->poller->modify(e->state, s->fd, s->interest, wanted,
-                                  (uint64_t)slot_handle(e, s, index));
+                                  (uint64_t)slot_handle(s, index));
     if (error < 0 && wanted)
         return error;
     s->interest = (uint8_t)wanted;
@@ -239,7 +205,7 @@ void slot_close(engine *e, struct slot *s, int index)
 void slot_lost(engine *e, struct slot *s, int index, int error)
 {
     if (!(s->flags & LINGERING))
-        record(e, EVENT_LOST, slot_handle(e, s, index), error, 0);
+        record(e, EVENT_LOST, slot_handle(s, index), error, 0);
     if (s->flags & ABORTED && s->fd >= 0) {
         struct linger reset = {1, 0};
         setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);

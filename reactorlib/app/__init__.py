@@ -1,1 +1,6 @@
-"""The command line, and what programs made with the package share."""
+"""The command line: `reactorlib` and `python -m reactorlib`.
+
+main.py reads the flags and runs a command; each module of `commands` is one.
+A user's mistake is a UserMistake: a message on stderr and an exit code, and
+never a traceback.
+"""

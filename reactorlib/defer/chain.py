@@ -21,7 +21,7 @@ Guarantees:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from operator import length_hint
 from typing import Any, TypeAlias
 
@@ -33,7 +33,6 @@ __all__ = ["HAND_OVER", "SPECIAL", "Callback", "CallbackChain", "bind"]
 Callback: TypeAlias = Callable[[Any], Any]
 
 HAND_OVER: Any = object()
-_NO_KEYWORDS: Mapping[str, Any] = {}
 
 
 class CallbackChain:
@@ -76,7 +75,8 @@ class CallbackChain:
             self._watch = Watch()
             self._watch.note_creator()
 
-    def _add(self, callback: Callback | None, errback: Callback | None) -> None:
+    def _add(self, callback: Callback | None, errback: Any) -> None:
+        """Add a pair, and run it if it is time."""
         if self._callbacks is None:
             self._callbacks = [(callback, errback)]
         else:
@@ -117,23 +117,29 @@ class CallbackChain:
             remaining = iter(callbacks)  # it sees what the callbacks add to the list
             for callback, errback in remaining:
                 if callback is HAND_OVER:
-                    self._stop(length_hint(remaining))
-                    errback._receive(self._take_result())
-                    return errback  # type: ignore[no-any-return]
-                function = errback if failed else callback
-                if function is None:
-                    continue
-                try:
-                    result = function(result)
-                except BaseException as error:
-                    result = failure_of_call(error)
-                failed = False
-                if isinstance(result, SPECIAL):
-                    result = self._resolve(result)
-                    failed = isinstance(result, Failure)
-                self.result = result
+                    ready = errback._receive(result)
+                    self.result = result = None
+                    if self._watch is not None:
+                        self._watch.failure = None
+                    if ready:
+                        self._stop(remaining)
+                        return errback  # type: ignore[no-any-return]
+                    failed = False
+                else:
+                    function = errback if failed else callback
+                    if function is None:
+                        continue
+                    try:
+                        result = function(result)
+                    except BaseException as error:
+                        result = failure_of_call(error)
+                    failed = False
+                    if isinstance(result, SPECIAL):
+                        result = self._resolve(result)
+                        failed = isinstance(result, Failure)
+                    self.result = result
                 if self.paused:
-                    self._stop(length_hint(remaining))
+                    self._stop(remaining)
                     break
             else:
                 self._running = False
@@ -145,10 +151,15 @@ class CallbackChain:
             self._watch.failure = None
         return None
 
-    def _stop(self, left: int) -> None:
-        """Stop running, and keep the last `left` callbacks for later."""
+    def _stop(self, remaining: Iterator[Any]) -> None:
+        """Keep the callbacks that remain for later."""
         self._running = False
-        self._callbacks = self._callbacks[-left:] if left and self._callbacks else None
+        callbacks = self._callbacks
+        left = length_hint(remaining)
+        if callbacks and left:
+            del callbacks[:-left]
+        else:
+            self._callbacks = None
 
     def _resolve(self, result: Any) -> Any:
         """Return what `result` of a callback comes to: itself, or what that chain has."""
@@ -167,10 +178,11 @@ class CallbackChain:
         self.paused += 1
         other._add(HAND_OVER, self)
 
-    def _receive(self, result: Any) -> None:
-        """Take the result that was waited for."""
+    def _receive(self, result: Any) -> bool:
+        """Take the result that was waited for; return whether there is something to run."""
         self.result = result
         self.paused -= 1
+        return True
 
     def _take_result(self) -> Any:
         """Give the result away, and the duty to report it."""
@@ -195,5 +207,6 @@ def bind(
     if not arguments and not keywords:
         return function
     more = arguments or ()
-    named = keywords or _NO_KEYWORDS
-    return lambda result: function(result, *more, **named)
+    if not keywords:
+        return lambda result: function(result, *more)
+    return lambda result: function(result, *more, **keywords)

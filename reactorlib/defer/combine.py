@@ -61,11 +61,8 @@ class DeferredList(Deferred[Any]):
         for index, deferred in enumerate(self._deferredList):
             deferred.addBoth(self._collect, index)
 
-    def cancel(self) -> None:
-        """Cancel every Deferred of the list, unless this one was fired."""
-        if self.called:
-            super().cancel()
-            return
+    def _cancel(self) -> None:
+        """Cancel every Deferred of the list, which fires this one unless they refuse."""
         for deferred in self._deferredList:
             try:
                 deferred.cancel()

@@ -18,16 +18,18 @@ from functools import wraps
 from types import CoroutineType, GeneratorType
 from typing import Any, NoReturn, ParamSpec, TypeAlias, TypeVar
 
-from reactorlib.defer.chain import HAND_OVER
+from reactorlib.defer.chain import HAND_OVER, SPECIAL
 from reactorlib.defer.deferred import Deferred
 from reactorlib.defer.errors import NotACoroutineError
 from reactorlib.failure import Failure, failure_of_call
 
-__all__ = ["ensureDeferred", "inlineCallbacks", "is_coroutine", "returnValue"]
+__all__ = ["ensureDeferred", "inlineCallbacks", "returnValue"]
 
 T = TypeVar("T")
 P = ParamSpec("P")
 Driven: TypeAlias = Coroutine[Deferred[Any], Any, T] | Generator[Deferred[Any], Any, T]
+
+_COROUTINES = (CoroutineType, GeneratorType, Coroutine)
 
 
 class _Return(BaseException):
@@ -51,33 +53,33 @@ class _CoroutineDeferred(Deferred[T]):
     _coroutine: Driven[T] | None
 
     def __init__(self, coroutine: Driven[T]) -> None:
-        super().__init__()
+        if not isinstance(coroutine, _COROUTINES):
+            raise NotACoroutineError(f"{coroutine!r} is not a coroutine")
+        Deferred.__init__(self)
         self._running = True
         self._awaited = None
         self._context = copy_context()
         self._coroutine = coroutine
-        self._receive(None)
-        if self.called:
+        if self._receive(None):
             self._run()
 
-    def cancel(self) -> None:
-        """Cancel what the coroutine awaits; what comes of that is up to the coroutine."""
-        if self._coroutine is None:
-            super().cancel()
-        elif self._awaited is not None:
-            self._awaited.cancel()
+    def _awaits(self) -> Deferred[Any] | None:
+        return super()._awaits() if self._awaited is None else self._awaited
 
-    def _receive(self, result: Any) -> None:
-        """Let the coroutine run until it awaits a Deferred that has no result, or ends."""
+    def _cancel(self) -> None:
+        """Do nothing: a coroutine that runs cannot be interrupted."""
+
+    def _receive(self, result: Any) -> bool:
+        """Let the coroutine run until it awaits or ends; return whether its end is to be told."""
         self._awaited = None
         coroutine: Any = self._coroutine
-        run = self._context.run
+        context = self._context
         while True:
             try:
                 if isinstance(result, Failure):
-                    result = run(coroutine.throw, result.as_exception())
+                    result = context.run(coroutine.throw, result.as_exception())
                 else:
-                    result = run(coroutine.send, result)
+                    result = context.run(coroutine.send, result)
             except StopIteration as stop:
                 result = stop.value
                 break
@@ -88,34 +90,29 @@ class _CoroutineDeferred(Deferred[T]):
                 result = failure_of_call(error)
                 break
             if not isinstance(result, Deferred):
-                if not is_coroutine(result):
+                if not isinstance(result, _COROUTINES):
                     continue
                 result = _CoroutineDeferred(result)
             if not result.called or result.paused:
                 self._awaited = result
-                result._add(HAND_OVER, self)
-                return
+                if result._callbacks is None:
+                    result._callbacks = [(HAND_OVER, self)]
+                else:
+                    result._callbacks.append((HAND_OVER, self))
+                return False
             result = result._take_result()
         self._coroutine = None
         self._running = False
         self.called = True
-        if isinstance(result, Deferred):
-            result = Failure(TypeError("a coroutine must not return a Deferred: await it"))
         self.result = result
+        if not isinstance(result, SPECIAL):
+            return self._callbacks is not None
+        if isinstance(result, Deferred):
+            self.result = Failure(TypeError("a coroutine must not return a Deferred: await it"))
+        return True
 
 
-def _start(coroutine: Driven[T]) -> Deferred[T]:
-    if not is_coroutine(coroutine):
-        raise NotACoroutineError(f"{coroutine!r} is not a coroutine")
-    return _CoroutineDeferred(coroutine)
-
-
-Deferred._start_coroutine = _start
-
-
-def is_coroutine(value: object) -> bool:
-    """Return whether `value` is a coroutine or a generator, made by calling a function."""
-    return isinstance(value, (CoroutineType, GeneratorType, Coroutine))
+Deferred._start_coroutine = _CoroutineDeferred
 
 
 def ensureDeferred(coro: Driven[T] | Deferred[T]) -> Deferred[T]:
@@ -123,7 +120,7 @@ def ensureDeferred(coro: Driven[T] | Deferred[T]) -> Deferred[T]:
 
     Raises NotACoroutineError when it is neither a Deferred nor a coroutine.
     """
-    return coro if isinstance(coro, Deferred) else _start(coro)
+    return coro if isinstance(coro, Deferred) else _CoroutineDeferred(coro)
 
 
 def inlineCallbacks(

@@ -87,4 +87,3 @@ class Watch:
         if failure.tb is None and failure.frames:
             text = f"{text}\n{failure.getTraceback().rstrip()}"
         logger.critical("%s", text, exc_info=(failure.type, failure.value, failure.tb))
-

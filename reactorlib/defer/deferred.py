@@ -21,7 +21,6 @@ from typing import (
     Generic,
     ParamSpec,
     TypeVar,
-    cast,
     overload,
 )
 
@@ -42,8 +41,6 @@ U = TypeVar("U")
 V = TypeVar("V")
 P = ParamSpec("P")
 
-_NO_KEYWORDS: Mapping[str, Any] = {}
-
 
 class Deferred(CallbackChain, Generic[T]):
     """A result that will come later.
@@ -59,15 +56,37 @@ class Deferred(CallbackChain, Generic[T]):
     # Set by reactorlib.defer.coroutine, which is built upon this module.
     _start_coroutine: ClassVar[Callable[[Any], Deferred[Any]]]
 
+    @overload
+    def addCallbacks(
+        self,
+        callback: Callable[..., Deferred[U]],
+        errback: Callable[..., Deferred[U] | Failure | U] | None = None,
+        callbackArgs: tuple[Any, ...] | None = None,
+        callbackKeywords: Mapping[str, Any] | None = None,
+        errbackArgs: tuple[Any, ...] | None = None,
+        errbackKeywords: Mapping[str, Any] | None = None,
+    ) -> Deferred[U]: ...
+
+    @overload
     def addCallbacks(
         self,
         callback: Callable[..., Deferred[U] | Failure | U],
         errback: Callable[..., Deferred[V] | Failure | V] | None = None,
-        callbackArgs: tuple[Any, ...] | None = (),
-        callbackKeywords: Mapping[str, Any] | None = _NO_KEYWORDS,
-        errbackArgs: tuple[Any, ...] | None = (),
-        errbackKeywords: Mapping[str, Any] | None = _NO_KEYWORDS,
-    ) -> Deferred[U | V]:
+        callbackArgs: tuple[Any, ...] | None = None,
+        callbackKeywords: Mapping[str, Any] | None = None,
+        errbackArgs: tuple[Any, ...] | None = None,
+        errbackKeywords: Mapping[str, Any] | None = None,
+    ) -> Deferred[U | V]: ...
+
+    def addCallbacks(
+        self,
+        callback: Callable[..., Any],
+        errback: Callable[..., Any] | None = None,
+        callbackArgs: tuple[Any, ...] | None = None,
+        callbackKeywords: Mapping[str, Any] | None = None,
+        errbackArgs: tuple[Any, ...] | None = None,
+        errbackKeywords: Mapping[str, Any] | None = None,
+    ) -> Deferred[Any]:
         """Add what to call with the result, and what to call with a Failure instead.
 
         One of them is called.  What it returns is the next result; what it raises
@@ -240,32 +259,35 @@ class Deferred(CallbackChain, Generic[T]):
         Not fired yet: the canceller is called, and if it does not fire this Deferred,
         or there is none, CancelledError does; without a canceller the next `callback`
         or `errback` is ignored.  Waiting for another Deferred: that one is cancelled.
+        Deferreds that wait for one another in a circle are past cancelling.
         """
-        if self.called:
-            if isinstance(self.result, Deferred):
-                self.result.cancel()
-        elif self._canceller is None:
-            self._canceller = _ignore_next
-            self.errback(CancelledError())
-        else:
-            self._canceller(self)
-            if not self.called:
-                self.errback(CancelledError())
+        passed: set[Deferred[Any]] = set()
+        target: Deferred[Any] = self
+        while (awaited := target._awaits()) is not None:
+            if awaited in passed:
+                return
+            passed.add(awaited)
+            target = awaited
+        if target is not self:
+            target.cancel()
+        elif not self.called:
+            self._cancel()
 
     def __await__(self) -> Generator[Deferred[Any], Any, T]:
         if not self.called or self.paused:
-            return cast(T, (yield self))
-        result = self.result
-        if isinstance(result, Failure):
-            if self._watch is not None:
-                self._watch.failure = None
-            # The frame of this generator will be part of the traceback: a variable
-            # left in it would be a cycle.
-            try:
-                raise result.as_exception()
-            finally:
-                del self, result
-        return cast(T, result)
+            received: T = yield self
+            return received
+        result: T | Failure = self.result
+        if not isinstance(result, Failure):
+            return result
+        if self._watch is not None:
+            self._watch.failure = None
+        # The frame of this generator will be part of the traceback: a variable left in
+        # it would be a cycle.
+        try:
+            raise result.as_exception()
+        finally:
+            del self, result
 
     __iter__ = __await__
 
@@ -317,6 +339,22 @@ class Deferred(CallbackChain, Generic[T]):
         else:
             state = f" current result: {self.result!r}"
         return f"<{type(self).__name__} at {id(self):#x}{state}>"
+
+    def _awaits(self) -> Deferred[Any] | None:
+        """Return the Deferred that this one waits for."""
+        if self.called and isinstance(self.result, Deferred):
+            return self.result
+        return None
+
+    def _cancel(self) -> None:
+        """Fire because of a cancel."""
+        if self._canceller is None:
+            self._canceller = _ignore_next
+            self.errback(CancelledError())
+        else:
+            self._canceller(self)
+            if not self.called:
+                self.errback(CancelledError())
 
     def _refuse(self) -> None:
         """Answer an attempt to fire a second time."""

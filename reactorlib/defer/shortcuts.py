@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine
 from types import CoroutineType
 from typing import Any, ParamSpec, TypeVar, overload
 
+from reactorlib.defer.chain import SPECIAL
 from reactorlib.defer.debugging import logger
 from reactorlib.defer.deferred import Deferred
 from reactorlib.failure import Failure, failure_of_call
@@ -19,7 +20,11 @@ P = ParamSpec("P")
 def succeed(result: T) -> Deferred[T]:
     """Return a Deferred that was fired with `result`."""
     deferred: Deferred[T] = Deferred()
-    deferred.callback(result)
+    if isinstance(result, SPECIAL):
+        deferred.callback(result)
+    else:
+        deferred.called = True
+        deferred.result = result
     return deferred
 
 

@@ -13,7 +13,11 @@ from typing import NamedTuple
 
 
 class Memory(NamedTuple):
-    """Resident bytes of a process, and those of them that it shares with no other."""
+    """Resident bytes of a process, and those of them that are of its own making.
+
+    The latter leave out pages of files, which change owner when another
+    process maps the same library.
+    """
 
     resident: int
     private: int
@@ -27,7 +31,7 @@ def ended_processor_ns(pid: int) -> int:
 def memory(pid: int) -> Memory:
     """The memory of a process at this moment."""
     fields = _kilobytes(Path(f"/proc/{pid}/smaps_rollup").read_text())
-    return Memory(fields["Rss"], fields["Private_Clean"] + fields["Private_Dirty"])
+    return Memory(fields["Rss"], fields["Anonymous"])
 
 
 def peak_resident(pid: int) -> int:

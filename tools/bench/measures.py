@@ -47,7 +47,9 @@ class Server:
 def exchange(bench: Bench, program: Program, mode: str, connections: int, size: int) -> Sample:
     """Echoes of `size` bytes over so many connections, each waiting for its answer.
 
-    Mode "pingpong" keeps the connections, "connect" makes a new one for each echo.
+    Mode "pingpong" keeps the connections, "connect" makes a new one for each
+    echo. "paced" pauses after each echo: without it a slow server never sleeps
+    and so answers sooner than a fast one, which has to be woken.
     """
     with _serving(bench, program) as server:
         sample = _load(bench, server, mode, connections, size)
@@ -98,6 +100,20 @@ def start_up(bench: Bench, program: Program) -> Sample:
     }
 
 
+def exchange_sample(result: dict[str, float]) -> Sample:
+    """The figures of one line that the load generator printed."""
+    window_ns = result["seconds"] * 1e9
+    return {
+        "cost_us": result["server_ns"] / result["operations"] / 1e3,
+        "rate": result["operations"] / result["seconds"],
+        "p50_us": result["p50_ns"] / 1e3,
+        "p99_us": result["p99_ns"] / 1e3,
+        "server_percent": 100 * result["server_ns"] / window_ns,
+        "load_percent": 100 * result["load_busy"],
+        "queued_percent": 100 * result["queued_ns"] / window_ns,
+    }
+
+
 def _start(bench: Bench, command: list[str]) -> Sample:
     begun = perf_counter_ns()
     with started(command, bench.server_core) as process:
@@ -112,20 +128,7 @@ def _load(bench: Bench, server: Server, mode: str, connections: int, size: int) 
     plan = [mode, "127.0.0.1", server.port, connections, size, bench.seconds, server.pid]
     command = [bench.workshop.load, *map(str, plan)]
     printed = output_of(command, bench.load_core, timeout=bench.seconds * 2 + 90)
-    return _exchange_sample(json.loads(printed))
-
-
-def _exchange_sample(result: dict[str, float]) -> Sample:
-    window_ns = result["seconds"] * 1e9
-    return {
-        "cost_us": result["server_ns"] / result["operations"] / 1e3,
-        "rate": result["operations"] / result["seconds"],
-        "p50_us": result["p50_ns"] / 1e3,
-        "p99_us": result["p99_ns"] / 1e3,
-        "server_percent": 100 * result["server_ns"] / window_ns,
-        "load_percent": 100 * result["load_busy"],
-        "queued_percent": 100 * result["queued_ns"] / window_ns,
-    }
+    return exchange_sample(json.loads(printed))
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import select
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO
 
 
@@ -69,17 +69,15 @@ class Process:
     def end(self) -> None:
         """Terminate it, kill it when that does not help, and reap it."""
         with self._popen:
-            if self._popen.poll() is None:
+            try:
                 self._popen.terminate()
-                if not self._wait(2):
-                    self._popen.kill()
+                self._wait(2)
+            finally:
+                self._popen.kill()
 
-    def _wait(self, timeout: float) -> bool:
-        try:
+    def _wait(self, timeout: float) -> None:
+        with suppress(subprocess.TimeoutExpired):
             self._popen.wait(timeout)
-        except subprocess.TimeoutExpired:
-            return False
-        return True
 
     def last_words(self) -> str:
         """The last line that it wrote to stderr so far; "" for none."""

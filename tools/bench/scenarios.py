@@ -78,9 +78,9 @@ SCENARIOS: tuple[Scenario, ...] = (
     _saturated("echo-64k", "20 connections, 64 KiB", "pingpong", 20, 65536),
     Scenario(
         "latency",
-        "one connection, 100 bytes; ratios of p50",
+        "one connection, 100 bytes, a sleeping server; ratios of p50",
         "echo",
-        partial(exchange, mode="pingpong", connections=1, size=100),
+        partial(exchange, mode="paced", connections=1, size=100),
         _EXCHANGE,
         _ECHO_SERVERS,
         ("c", "uvloop", "twisted"),

@@ -81,8 +81,14 @@ static void finish(struct exchange *exchange, struct slot *slot)
         close(slot->descriptor);
         slot->descriptor = -1;
     }
-    if (!exchange->stopping)
+    if (!exchange->stopping && exchange->plan->pause_ns == 0)
         begin(exchange, slot, now);
+}
+
+static void begin_all(struct exchange *exchange)
+{
+    for (unsigned i = 0; i < exchange->plan->connections; i++)
+        begin(exchange, &exchange->slots[i], clock_wall());
 }
 
 /* One byte more than is due is asked for, so that an excess is seen. Within
@@ -128,8 +134,12 @@ static void turn(struct exchange *exchange)
 static void turn_for(struct exchange *exchange, double seconds)
 {
     uint64_t end = clock_wall() + (uint64_t)(seconds * 1e9);
-    while (exchange->looked_at < end)
+    while (exchange->looked_at < end) {
+        uint64_t rested = exchange->looked_at - exchange->progressed_at;
+        if (exchange->waiting == 0 && rested >= exchange->plan->pause_ns)
+            begin_all(exchange);
         turn(exchange);
+    }
 }
 
 /* One connection at a time, each after the echo of the one before it: no
@@ -143,8 +153,6 @@ static void open_all(struct exchange *exchange)
             turn(exchange);
     }
     exchange->stopping = false;
-    for (unsigned i = 0; i < exchange->plan->connections; i++)
-        begin(exchange, &exchange->slots[i], clock_wall());
 }
 
 static void measure(struct exchange *exchange, struct exchange_result *result)

@@ -1,5 +1,5 @@
 /* A closed loop of echoes: every connection sends a message, waits for exactly
- * its bytes back, and begins the next one at once.
+ * its bytes back, and begins the next one at once, or after a pause.
  *
  * Guarantees: every echo has exactly the message's length, and until the
  * measured window opens also its contents; anything else ends the program.
@@ -20,6 +20,7 @@ struct exchange_plan {
     size_t size;      /* bytes in a message */
     double seconds;   /* the measured window */
     bool reconnect;   /* close after each echo and open anew; we close first */
+    uint64_t pause_ns; /* wait so long after an echo, so that the server sleeps */
     pid_t watched;    /* the server's process */
 };
 

@@ -1,5 +1,7 @@
 """Echo on asyncio's loop or, asked for as the argument, on uvloop's."""
 
+# mypy: ignore-errors
+
 from __future__ import annotations
 
 import asyncio
@@ -9,7 +11,7 @@ import uvloop
 
 
 class Echo(asyncio.Protocol):
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:
         self.transport = transport
 
     def data_received(self, data: bytes) -> None:

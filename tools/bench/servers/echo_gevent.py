@@ -1,5 +1,7 @@
 """Echo on gevent: a greenlet for each connection."""
 
+# mypy: ignore-errors
+
 from __future__ import annotations
 
 from socket import IPPROTO_TCP, TCP_NODELAY

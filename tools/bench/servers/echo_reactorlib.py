@@ -1,5 +1,8 @@
 """Echo on this project's reactor, with the backend that the argument names."""
 
+# mypy: ignore-errors
+# ruff: noqa: E402
+
 from __future__ import annotations
 
 import sys

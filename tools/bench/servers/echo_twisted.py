@@ -1,5 +1,8 @@
 """Echo on Twisted's epoll reactor."""
 
+# mypy: ignore-errors
+# ruff: noqa: E402
+
 from __future__ import annotations
 
 from twisted.internet import epollreactor

@@ -1,0 +1,143 @@
+"""The command line's entry: flags, backend, logging, one command, exit code.
+
+Exit codes: 0 after a good end, 1 after a mistake found while starting (a port
+taken, a file not found), 2 for wrong usage. The backend is installed before a
+command starts, so that a program run by it finds it in place.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import logging
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from reactorlib._version import __version__
+from reactorlib.app.flags import add_flag, add_switch, positive
+from reactorlib.app.mistakes import UserMistake
+from reactorlib.backends import registry
+from reactorlib.error import BackendUnavailable, CannotListenError, NoSuchReactor
+
+logger = logging.getLogger("reactorlib")
+
+COMMANDS = {
+    "echo": "reactorlib.app.commands.echo",
+    "discard": "reactorlib.app.commands.discard",
+    "forward": "reactorlib.app.commands.forward",
+    "run": "reactorlib.app.commands.run",
+}
+
+# What the reactor keeps for itself of the limit of open files.
+RESERVED_DESCRIPTORS = 64
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command line; returns the exit code."""
+    try:
+        options = _parse(sys.argv[1:] if argv is None else list(argv))
+        if options.list_reactors:
+            print(list_reactors())
+            return 0
+        _set_up_logging(options)
+        _choose_backend(options)
+        _serve(options)
+    except (UserMistake, CannotListenError) as mistake:
+        print(f"reactorlib: {mistake}", file=sys.stderr)
+        return getattr(mistake, "exit_code", 1)
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _parse(argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="reactorlib",
+        description="Servers on a reactor whose event loop is chosen by name.",
+        epilog="Each flag can be given by the environment variable in brackets; the flag is stronger.",
+    )
+    parser.add_argument("--version", action="version", version=f"reactorlib {__version__}")
+    parser.add_argument("--list-reactors", action="store_true", help="show the backends and end")
+    _add_common_flags(parser)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    for name, module in COMMANDS.items():
+        command = importlib.import_module(module)
+        summary = (command.__doc__ or "").splitlines()[0]
+        subparser = commands.add_parser(name, help=summary, description=summary)
+        command.add_arguments(subparser)
+        _add_common_flags(subparser, default=argparse.SUPPRESS)
+        subparser.set_defaults(start=command.start)
+    options = parser.parse_args(argv)
+    if options.command is None and not options.list_reactors:
+        parser.error("a command is needed: " + ", ".join(COMMANDS))
+    return options
+
+
+def _add_common_flags(parser: argparse.ArgumentParser, **default: Any) -> None:
+    """The flags that may stand before and after the command."""
+    common = parser.add_argument_group("for every command")
+    add_flag(common, "--reactor", help="the backend: see --list-reactors", metavar="NAME", **default)
+    add_switch(common, "-v", "--verbose", help="log more", **default)
+    add_flag(common, "--log-file", help="log to this file, not to stderr", metavar="FILE", **default)
+    add_flag(
+        common,
+        "--max-connections",
+        type=positive,
+        metavar="N",
+        help="hold up to N connections: raises the limit of open files, and turns others away",
+        **default,
+    )
+
+
+def list_reactors() -> str:
+    """A line for each backend: whether it can be used here, which is the default."""
+    lines = []
+    usable = registry.available()
+    for name, backend in registry.known().items():
+        state = backend.probe() or "available"
+        if usable and name == usable[0]:
+            state += " (default)"
+        lines.append(f"{name:10} {state}")
+    return "\n".join(lines)
+
+
+def _set_up_logging(options: argparse.Namespace) -> None:
+    try:
+        handler: logging.Handler = (
+            logging.FileHandler(options.log_file) if options.log_file else logging.StreamHandler()
+        )
+    except OSError as cause:
+        raise UserMistake(f"cannot open the log file {options.log_file}: {cause.strerror}") from cause
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG if options.verbose else logging.INFO)
+
+
+def _choose_backend(options: argparse.Namespace) -> None:
+    try:
+        if options.reactor is not None:
+            registry.install(options.reactor, by_flag=True)
+    except (NoSuchReactor, BackendUnavailable) as mistake:
+        raise UserMistake(str(mistake), 2) from mistake
+
+
+def _serve(options: argparse.Namespace) -> None:
+    reactor: Any = importlib.import_module("reactorlib").reactor
+    _apply_limits(reactor, options.max_connections)
+    options.start(reactor, options)
+    reactor.run()
+
+
+def _apply_limits(reactor: Any, connections: int | None) -> None:
+    if connections is None:
+        return
+    limits = reactor.limitConnections(connections, RESERVED_DESCRIPTORS)
+    logger.info("%s", limits.describe())
+    if limits.after.soft < connections + RESERVED_DESCRIPTORS:
+        logger.warning(
+            "--max-connections %d cannot be held: the limit of open files is %d. "
+            "Raise the hard limit (ulimit -Hn, LimitNOFILE in systemd, --ulimit nofile in docker).",
+            connections,
+            limits.after.soft,
+        )

@@ -1,0 +1,28 @@
+"""What every test runs under.
+
+The repository's root is never on `sys.path`: there `import backends` would give
+a second copy of reactorlib.backends. This holds for the programs that tests
+start, too. Each run of the tests has a seed, which its header shows.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("reactorlib", print_blob=True)
+settings.load_profile("reactorlib")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    os.environ["PYTHONSAFEPATH"] = "1"
+    if config.option.hypothesis_seed is None:
+        config.option.hypothesis_seed = str(random.getrandbits(32))
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"to repeat it: --hypothesis-seed={config.option.hypothesis_seed}"

@@ -1,0 +1,1 @@
+"""The engine built under other conditions than the installed one, for the tests."""

@@ -1,0 +1,260 @@
+"""The benchmark tool: its arithmetic, its tables, and one short real measurement."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "tools"))
+
+from bench import figures, machine, measures, report
+from bench.processes import BenchError, output_of, started
+from bench.rounds import Outcome
+from bench.scenarios import SCENARIOS, matching
+from bench.workshop import CHECKOUT, Workshop
+
+BENCH = CHECKOUT / "tools" / "bench.py"
+CORE, _ = machine.cores()
+
+
+def sample(
+    cost: float, server: float = 100, load: float = 50, queued: float = 0
+) -> dict[str, float]:
+    return {
+        "cost_us": cost,
+        "rate": 1e6 / cost,
+        "p50_us": 1.0,
+        "p99_us": 2.0,
+        "server_percent": server,
+        "load_percent": load,
+        "queued_percent": queued,
+        "peak_mib": 1.5,
+    }
+
+
+def outcome(**samples: list[dict[str, float] | None]) -> Outcome:
+    return Outcome(matching(("echo-100",))[0], dict(samples))
+
+
+class TestFigures:
+    def test_ratio_is_the_median_of_ratios_within_rounds(self) -> None:
+        mine = [sample(1), sample(20), sample(9)]
+        other = [sample(2), sample(10), sample(3)]
+        assert figures.ratio(mine, other, "cost_us") == 2
+
+    def test_ratio_leaves_out_rounds_that_failed(self) -> None:
+        mine = [None, sample(6), sample(8)]
+        other = [sample(1), sample(2), None]
+        assert figures.ratio(mine, other, "cost_us") == 3
+
+    def test_ratio_without_a_common_round_is_none(self) -> None:
+        assert figures.ratio([None, sample(1)], [sample(1), None], "cost_us") is None
+
+    def test_medians_and_spread(self) -> None:
+        samples = [sample(10), None, sample(12), sample(8)]
+        assert figures.medians(samples)["cost_us"] == 10
+        assert figures.spread_percent(samples, "cost_us") == pytest.approx(20)
+        assert figures.medians([None]) == {}
+
+    def test_cost_is_processor_time_over_operations(self) -> None:
+        raw = {
+            "seconds": 2.0,
+            "operations": 1000,
+            "server_ns": 1_000_000_000,
+            "queued_ns": 200_000_000,
+            "load_busy": 0.25,
+            "p50_ns": 1500,
+            "p99_ns": 2500,
+        }
+        figured = measures.exchange_sample(raw)
+        assert figured["cost_us"] == 1000
+        assert figured["rate"] == 500
+        assert (figured["p50_us"], figured["p99_us"]) == (1.5, 2.5)
+        assert (figured["server_percent"], figured["load_percent"]) == (50, 25)
+        assert figured["queued_percent"] == 10
+
+
+class TestReport:
+    def test_markdown_has_a_row_for_each_server_and_a_ratio_for_each_reference(self) -> None:
+        measured = outcome(c=[sample(5)], uvloop=[sample(7)], gevent=[None])
+        text = report.markdown({"cores": "2"}, [measured], ())
+        rows = [line for line in text.splitlines() if line.startswith("|")]
+        assert rows[0].startswith("| server | µs/op | ± % |")
+        assert rows[0].endswith("| ÷ c | ÷ uvloop |")
+        assert set(rows[1]) <= set("|-: ")
+        assert [row.split(" | ")[0] for row in rows[2:]] == ["| c", "| uvloop"]
+        assert rows[3].endswith("| 1.40 | 1.00 |")
+        assert len({row.count("|") for row in rows}) == 1
+
+    def test_plain_columns_line_up(self) -> None:
+        lines = report.plain(
+            {}, [outcome(c=[sample(5)], uvloop=[sample(123)])], ("c",)
+        ).splitlines()
+        assert len({len(line) for line in lines[-3:]}) == 1
+
+    def test_json_keeps_every_round(self) -> None:
+        told = json.loads(report.as_json({}, [outcome(c=[sample(5), None, sample(6)])], ()))
+        program = told["scenarios"]["echo-100"]["programs"]["c"]
+        assert [one and one["cost_us"] for one in program["samples"]] == [5, None, 6]
+        assert program["medians"]["cost_us"] == 5.5
+        assert program["ratios"] == {"c": 1}
+
+    def test_warns_when_the_load_generator_was_the_bottleneck(self) -> None:
+        measured = outcome(
+            slow=[sample(5, server=89, load=99)],
+            fast=[sample(5, server=99, load=99)],
+            idle=[sample(5, server=40, load=40)],
+            disturbed=[sample(5, queued=30)],
+        )
+        assert report.warnings(measured) == [
+            "the load generator was the bottleneck of slow, which used 89 %",
+            "neither idle (40 %) nor the load generator (40 %) was busy",
+            "disturbed waited 30 % of the time for its core",
+        ]
+
+    def test_a_failure_is_told_with_its_reason(self) -> None:
+        measured = outcome(c=[None])
+        measured.failures["c"] = "no compiler"
+        assert report.warnings(measured) == ["c failed: no compiler"]
+        assert "c failed: no compiler" in report.plain({}, [measured], ())
+
+
+class TestScenarios:
+    def test_every_scenario_has_programs_and_can_show_its_cost(self) -> None:
+        for scenario in SCENARIOS:
+            assert scenario.programs(()), scenario.name
+            assert {one.service for one in scenario.programs(())} == {scenario.service}
+            assert scenario.cost in {column.key for column in scenario.columns}
+
+    def test_chosen_servers_replace_the_usual_ones(self) -> None:
+        echo = matching(("echo-1k",))[0]
+        names = [one.name for one in echo.programs(("reactorlib-poll", "c"))]
+        assert names == ["c", "reactorlib-poll"]
+
+
+class TestProcesses:
+    def test_a_process_that_fails_says_its_last_words(self) -> None:
+        with pytest.raises(BenchError, match="status 3: bad luck"):
+            output_of(["sh", "-c", "echo bad luck >&2; exit 3"], core=CORE, timeout=10)
+
+    def test_a_process_ends_with_its_block(self) -> None:
+        with pytest.raises(KeyError), started(["sleep", "60"], core=CORE) as process:
+            raise KeyError
+        assert not Path(f"/proc/{process.pid}").exists()
+
+
+class Answering:
+    """A server on a thread that answers what it reads with `answer` of it."""
+
+    def __init__(self, answer: Callable[[bytes], bytes]) -> None:
+        self._answer = answer
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener.settimeout(10)
+        self.port = str(self._listener.getsockname()[1])
+        self._thread = threading.Thread(target=self._serve)
+
+    def __enter__(self) -> Answering:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._thread.join()
+        self._listener.close()
+
+    def _serve(self) -> None:
+        connection, _ = self._listener.accept()
+        with connection, suppress(ConnectionError):
+            while data := connection.recv(65536):
+                connection.sendall(self._answer(data))
+
+
+class TestLoadGenerator:
+    @pytest.fixture
+    def generator(self) -> str:
+        return Workshop(CHECKOUT / "build" / "bench").load
+
+    def load(self, generator: str, port: str) -> str:
+        arguments = ["pingpong", "127.0.0.1", port, "1", "100", "0.05", str(os.getpid())]
+        return output_of([generator, *arguments], CORE, timeout=30)
+
+    def test_an_echo_is_counted(self, generator: str) -> None:
+        with Answering(lambda data: data) as server:
+            assert json.loads(self.load(generator, server.port))["operations"] > 0
+
+    @pytest.mark.parametrize(
+        ("answer", "complaint"),
+        [
+            (lambda data: data[::-1], "other bytes"),
+            (lambda data: data + b"x", "more than it was sent"),
+        ],
+    )
+    def test_an_answer_that_is_no_echo_is_refused(
+        self, generator: str, answer: Callable[[bytes], bytes], complaint: str
+    ) -> None:
+        with Answering(answer) as server, pytest.raises(BenchError, match=complaint):
+            self.load(generator, server.port)
+
+    def test_a_server_that_closes_is_refused(self, generator: str) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = str(listener.getsockname()[1])
+            closing = threading.Thread(target=lambda: listener.accept()[0].close())
+            closing.start()
+            with pytest.raises(BenchError, match=r"closed a connection|reset by peer|Broken pipe"):
+                self.load(generator, port)
+            closing.join()
+
+
+def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(BENCH), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+class TestCommandLine:
+    def test_measures_the_bare_c_server(self) -> None:
+        arguments = (
+            "--scenario",
+            "echo-100",
+            "--servers",
+            "c",
+            "--seconds",
+            "0.2",
+            "--rounds",
+            "1",
+        )
+        done = bench(*arguments, "--json")
+        assert done.returncode == 0, done.stderr
+        (measured,) = json.loads(done.stdout)["scenarios"]["echo-100"]["programs"]["c"]["samples"]
+        assert 1 < measured["cost_us"] < 1000
+        assert 0 < measured["server_percent"] <= 110
+        assert 0 < measured["load_percent"] <= 100
+        assert 0 < measured["p50_us"] <= measured["p99_us"]
+
+    def test_prints_a_table(self) -> None:
+        arguments = ("--scenario", "latency", "--servers", "c", "--seconds", "0.1", "--rounds", "1")
+        done = bench(*arguments, "--markdown")
+        assert done.returncode == 0, done.stderr
+        assert "\n| server | µs/op |" in done.stdout
+        assert "\n| c | " in done.stdout
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (("--scenario", "nonsense"), "no scenario begins with nonsense"),
+            (("--servers", "nonsense"), "unknown: nonsense"),
+            (("--seconds", "0"), "must be above zero"),
+        ],
+    )
+    def test_a_wrong_argument_is_explained(self, arguments: tuple[str, ...], message: str) -> None:
+        done = bench(*arguments)
+        assert done.returncode == 2
+        assert message in done.stderr
+        assert "Traceback" not in done.stderr
