@@ -19,6 +19,8 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Thread
 from time import monotonic
 from typing import Any
 
@@ -46,6 +48,9 @@ logger = logging.getLogger("reactorlib")
 # was written to them.
 FAREWELL = 1.0
 
+# Of callFromThread, in one turn: a flood of calls must not keep the I/O waiting.
+CALLS_IN_A_TURN = 1000
+
 
 @implementer(IReactorCore, IReactorTime, IReactorThreads, IReactorFDSet)
 class ReactorBase:
@@ -64,6 +69,7 @@ class ReactorBase:
         self.running = False
         self._looping = False
         self._stopping = False
+        self._owned = False
         self._records: Iterator[tuple[int, int, int, int]] = iter(())
         self._timers = TimerQueue(monotonic)
         self._watches = Watches(engine, self.sinks)
@@ -91,18 +97,33 @@ class ReactorBase:
         if self.raiseDescriptorLimit:
             self._raise_limit()
         handlers = SignalHandlers(self._signalled, self.engine.wake_descriptor())
-        if installSignalHandlers:
-            handlers.install()
+        crashed = False
+        with self._ownership():
+            try:
+                if installSignalHandlers:
+                    handlers.install()
+                self._start()
+                self._loop()
+                crashed = not self._stopping
+                if not crashed:
+                    self._farewell()
+            finally:
+                self.running = self._looping = self._stopping = False
+                handlers.remove()
+                if not crashed:
+                    self._end_threads()
+
+    @contextmanager
+    def _ownership(self) -> Iterator[None]:
+        """Bind the engine to this thread, until the outermost of these ends."""
         self.engine.own(True)
+        outermost, self._owned = not self._owned, True
         try:
-            self._start()
-            self._loop()
-            if self._stopping:
-                self._farewell()
+            yield
         finally:
-            self.running = self._looping = self._stopping = False
-            self.engine.own(False)
-            handlers.remove()
+            if outermost:
+                self._owned = False
+                self.engine.own(False)
 
     def _start(self) -> None:
         self._looping = True
@@ -120,22 +141,21 @@ class ReactorBase:
         self.callFromThread(self._event("shutdown").fire, self._stopped)
 
     def _stopped(self) -> None:
-        self._stop_threads()
-        self.crash()
+        """The shutdown events are done; threads that still work are served until they end."""
+        if not self._stopping:
+            return  # the run that waited for this was left by `crash`
+        if self._pool is None:
+            self.crash()
+        else:
+            self._end_threads(self._stopped)
 
     def crash(self) -> None:
         self.running = False
         self._looping = False
 
     def iterate(self, delay: float = 0) -> None:
-        owned_here = not self._looping
-        if owned_here:
-            self.engine.own(True)
-        try:
+        with self._ownership():
             self._turn(delay)
-        finally:
-            if owned_here:
-                self.engine.own(False)
 
     def fireSystemEvent(self, eventType: str) -> None:
         self._event(eventType).fire(lambda: None)
@@ -178,8 +198,6 @@ class ReactorBase:
 
     def _farewell(self) -> None:
         """End what is still open: in good order while there is time, else at once."""
-        for target in self._watches.remove_all():
-            self._guarded(target, target.connectionLost, Failure(error.ConnectionLost()))
         until = monotonic() + FAREWELL
         self._serve()
         self._take_leave("leave")
@@ -194,15 +212,18 @@ class ReactorBase:
 
     def close(self) -> None:
         """Close the engine for good, and with it every descriptor it holds."""
-        self._stop_threads()
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.stop()
         self.sinks.clear()
+        self._watches = Watches(self.engine, self.sinks)
         self.engine.close()
 
     # The turn
 
     def _turn(self, limit: float) -> None:
         self._serve()
-        if self._soon:
+        if self._soon or self._awake:
             self._run_soon()
         self._timers.run_due()
         self._io(self._wait_time(limit))
@@ -234,7 +255,9 @@ class ReactorBase:
                     sink.protocol.dataReceived(arena[first:second])
                 else:
                     sink.hold(arena[first:second])
-            except Exception:
+            except (KeyboardInterrupt, SystemExit):
+                raise
+            except BaseException:
                 self.report(sink)
 
     def report(self, sink: Sink) -> None:
@@ -246,7 +269,9 @@ class ReactorBase:
     def _guarded(self, owner: object, callable: Callable[..., object], *args: Any) -> None:
         try:
             callable(*args)
-        except Exception:
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException:
             logger.exception("Unhandled error in %r", owner)
 
     # Slow callbacks
@@ -274,16 +299,27 @@ class ReactorBase:
                     sink.hold(self.engine.arena[first:second])
                 else:
                     sink.event(kind, first, second)
-            except Exception:
+            except (KeyboardInterrupt, SystemExit):
+                raise
+            except BaseException:
                 self.report(sink)
             self._note_time(owner, monotonic() - begun)
 
     def _call_timed(self, call: DelayedCall) -> None:
-        owner, begun = repr(call), monotonic()
+        self._timed(call, call.func, call.args, call.kw)
+
+    def _timed(
+        self,
+        owner: object,
+        callable: Callable[..., object],
+        args: tuple[Any, ...],
+        kw: dict[str, Any],
+    ) -> None:
+        name, begun = repr(owner), monotonic()
         try:
-            call.func(*call.args, **call.kw)
+            callable(*args, **kw)
         finally:
-            self._note_time(owner, monotonic() - begun)
+            self._note_time(name, monotonic() - begun)
 
     def _note_time(self, owner: str, seconds: float) -> None:
         if self._slow is not None and seconds > self._slow:
@@ -315,11 +351,18 @@ class ReactorBase:
         """Make the calls there are now; `_awake` goes first, so that none is overslept."""
         self._awake = False
         soon = self._soon
-        for _ in range(len(soon)):
+        for _ in range(min(len(soon), CALLS_IN_A_TURN)):
+            if not soon:
+                return  # a nested turn has made them
             callable, args, kw = soon.popleft()
             try:
-                callable(*args, **kw)
-            except Exception:
+                if self._slow is None:
+                    callable(*args, **kw)
+                else:
+                    self._timed(callable, callable, args, kw)
+            except (KeyboardInterrupt, SystemExit):
+                raise
+            except BaseException:
                 logger.exception("Unhandled error in %r", callable)
 
     def callInThread(self, callable: Callable[..., object], *args: Any, **kw: Any) -> None:
@@ -334,10 +377,17 @@ class ReactorBase:
     def suggestThreadPoolSize(self, size: int) -> None:
         self.getThreadPool().adjustPoolsize(maxthreads=size)
 
-    def _stop_threads(self) -> None:
+    def _end_threads(self, then: Callable[[], object] = lambda: None) -> None:
+        """Let the pool finish its work, and call `then`; the loop waits for neither."""
         pool, self._pool = self._pool, None
-        if pool is not None:
-            pool.stop()
+        if pool is None:
+            then()
+        else:
+            Thread(target=self._wait_for_threads, args=(pool, then)).start()
+
+    def _wait_for_threads(self, pool: ThreadPool, then: Callable[[], object]) -> None:
+        pool.stop()
+        self.callFromThread(then)
 
     # IReactorFDSet
 

@@ -21,14 +21,13 @@ from reactorlib.threads import deferToThreadPool
 Target = tuple[int, Any]
 """An address family and a socket address of it."""
 
+_USABLE = (socket.AF_INET, socket.AF_INET6)
+
 
 def _targets(host: str, port: int, flags: int = 0) -> list[Target]:
     found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=flags)
     targets = ((entry[0], (entry[4][0], port, *entry[4][2:])) for entry in found)
     return [each for each in dict.fromkeys(targets) if each[0] in _USABLE]
-
-
-_USABLE = (socket.AF_INET, socket.AF_INET6)
 
 
 def numeric(host: str, port: int) -> Target | None:

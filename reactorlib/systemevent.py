@@ -25,7 +25,6 @@ class SystemEvent:
 
     def __init__(self) -> None:
         self._triggers: dict[str, list[Trigger]] = {phase: [] for phase in PHASES}
-        self._done: Callable[[], object] | None = None
 
     def add(self, phase: str, trigger: Trigger) -> tuple[str, Trigger]:
         """Add a trigger; what is returned removes it. Raises KeyError for a wrong phase."""
@@ -45,26 +44,24 @@ class SystemEvent:
 
     def fire(self, done: Callable[[], object]) -> None:
         """Run the phases, then call `done`."""
-        self._done = done
-        self._run_phase(0)
+        self._run_phase(0, done)
 
-    def _run_phase(self, number: int) -> None:
+    def _run_phase(self, number: int, done: Callable[[], object]) -> None:
         if number == len(PHASES):
-            done, self._done = self._done, None
-            if done is not None:
-                done()
+            done()
             return
-        waiting = [result for result in self._results(PHASES[number]) if isinstance(result, Deferred)]
+        results = self._results(PHASES[number])
+        waiting = [result for result in results if isinstance(result, Deferred)]
         if waiting:
-            DeferredList(waiting, consumeErrors=True).addCallback(self._go_on, number)
+            DeferredList(waiting, consumeErrors=True).addCallback(self._go_on, number, done)
         else:
-            self._run_phase(number + 1)
+            self._run_phase(number + 1, done)
 
-    def _go_on(self, results: Any, number: int) -> None:
+    def _go_on(self, results: Any, number: int, done: Callable[[], object]) -> None:
         for succeeded, result in results:
             if not succeeded:
                 logger.error("A system event trigger failed", exc_info=result.value)
-        self._run_phase(number + 1)
+        self._run_phase(number + 1, done)
 
     def _results(self, phase: str) -> list[object]:
         results: list[object] = []
@@ -73,6 +70,8 @@ class SystemEvent:
             callable, args, kw = triggers.pop(0)
             try:
                 results.append(callable(*args, **kw))
-            except Exception:
+            except (KeyboardInterrupt, SystemExit):
+                raise
+            except BaseException:
                 logger.exception("The system event trigger %r failed", callable)
         return results

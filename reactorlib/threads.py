@@ -42,7 +42,8 @@ def deferToThreadPool(
     """Call a function in a thread of a pool.
 
     Nothing stops a thread: when the Deferred is cancelled the function goes on,
-    and what it gives is dropped.
+    and what it gives is dropped.  A pool that was stopped drops the call, and the
+    Deferred never fires.
 
     Args:
         reactor: what the Deferred belongs to.
@@ -117,6 +118,10 @@ def blockingCallFromThread(
     results: SimpleQueue[Any] = SimpleQueue()
     reactor.callFromThread(lambda: maybeDeferred(f, *a, **kw).addBoth(results.put))
     result = results.get()
-    if isinstance(result, Failure):
-        result.raiseException()
-    return result
+    if not isinstance(result, Failure):
+        return result
+    # This frame will be part of the traceback: a variable left in it would be a cycle.
+    try:
+        raise result.as_exception()
+    finally:
+        del result

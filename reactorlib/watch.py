@@ -27,10 +27,11 @@ class Watch:
         self.handle = handle
         self.reading = False
         self.writing = False
+        self._told = False
 
     def event(self, kind: int, first: int, second: int) -> None:
         if kind == LOST or self.target.fileno() != self.descriptor:
-            self._end(Failure(error.ConnectionFdescWentAway("the descriptor was closed unannounced")))
+            self._end(Failure(error.ConnectionFdescWentAway("it was closed unannounced")))
         elif kind == READABLE and self.reading:
             self._ended_by(self.target.doRead())
         elif kind == WRITABLE and self.writing:
@@ -40,15 +41,23 @@ class Watch:
         raise AssertionError("a watched descriptor is never read")
 
     def raised(self, failure: Failure) -> None:
-        self._end(failure)
+        if not self._told:
+            self._end(failure)
+
+    def leave(self) -> None:
+        self._end(Failure(error.ConnectionLost("the reactor stopped")))
+
+    abandon = leave
 
     def _ended_by(self, why: object) -> None:
         if isinstance(why, BaseException):
             self._end(Failure(why))
 
     def _end(self, reason: Failure) -> None:
-        if self._watches.drop(self):
-            self.target.connectionLost(reason)
+        """Tell the target, which may have removed itself, or come back, in the meantime."""
+        self._told = True
+        self._watches.set(self.target, reading=False, writing=False)
+        self.target.connectionLost(reason)
 
     def __repr__(self) -> str:
         return f"<watched {self.target!r}>"
@@ -65,17 +74,19 @@ class Watches:
     def set(self, target: Any, *, reading: bool | None = None, writing: bool | None = None) -> None:
         """Change the interest in an object; without any it is forgotten."""
         watch = self._by_target.get(id(target))
+        if watch is not None and (reading or writing) and watch.descriptor != target.fileno():
+            self.drop(watch)  # it has closed its descriptor, and comes back with another one
+            watch = None
         if watch is None:
             if not reading and not writing:
                 return
             watch = self._add(target)
-        before = watch.reading, watch.writing
-        watch.reading = before[0] if reading is None else reading
-        watch.writing = before[1] if writing is None else writing
-        if not watch.reading and not watch.writing:
+        reading = watch.reading if reading is None else reading
+        writing = watch.writing if writing is None else writing
+        if reading or writing:
+            self._apply(watch, reading, writing)
+        else:
             self.drop(watch)
-        elif before != (watch.reading, watch.writing):
-            self._apply(watch)
 
     def _add(self, target: Any) -> Watch:
         descriptor = target.fileno()
@@ -86,18 +97,20 @@ class Watches:
         self._by_target[id(target)] = self._sinks[handle] = watch
         return watch
 
-    def _apply(self, watch: Watch) -> None:
+    def _apply(self, watch: Watch, reading: bool, writing: bool) -> None:
+        """Let the engine watch, and note it then: a refusal changes nothing."""
         try:
-            self._engine.watch(watch.handle, watch.reading, watch.writing)
+            self._engine.watch(watch.handle, reading, writing)
         except BaseException:
-            self.drop(watch)
+            if not watch.reading and not watch.writing:
+                self.drop(watch)
             raise
+        watch.reading, watch.writing = reading, writing
 
-    def drop(self, watch: Watch) -> bool:
-        """Forget it; whether it was there."""
-        self._sinks.pop(watch.handle, None)
+    def drop(self, watch: Watch) -> None:
+        """Forget it."""
         self._engine.detach(watch.handle)
-        return self._by_target.pop(id(watch.target), None) is not None
+        del self._sinks[watch.handle], self._by_target[id(watch.target)]
 
     def targets(self, role: str) -> list[Any]:
         """The objects watched in a role, `reading` or `writing`."""

@@ -113,12 +113,12 @@ class TestReport:
             slow=[sample(5, server=89, load=99)],
             fast=[sample(5, server=99, load=99)],
             idle=[sample(5, server=40, load=40)],
-            disturbed=[sample(5, queued=30)],
+            disturbed=[sample(5, server=60, queued=30)],
         )
         assert report.warnings(measured) == [
+            "other processes kept servers waiting for their core: disturbed 30 % of the time",
             "the load generator was the bottleneck of slow, which used 89 %",
             "neither idle (40 %) nor the load generator (40 %) was busy",
-            "disturbed waited 30 % of the time for its core",
         ]
 
     def test_a_failure_is_told_with_its_reason(self) -> None:

@@ -4,7 +4,8 @@
     python3 tools/bench.py --scenario echo --servers c,uvloop,reactorlib --rounds 9
 
 Linux only. Server and load run on different cores, every server anew in every
-round. Figures are medians over the rounds; `÷ NAME` is the median of the ratios
+round. On a machine that others use, `nice -n -15` before it keeps them away.
+Figures are medians over the rounds; `÷ NAME` is the median of the ratios
 to that program within each round. Processor time is the scheduler's. Progress
 goes to stderr, the tables to stdout. Whatever this starts, it ends.
 """

@@ -2,12 +2,40 @@
  * wanted of it, and marks it for the next turn, which does it.
  */
 #include <errno.h>
-#include <unistd.h>
 
 #include "engine.h"
 
+/* How often this process has come out of a fork: in a child it is more than
+ * when its parent opened an engine. Cheaper than getpid for each call. */
+static unsigned forks;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static int refused;
+
+static void count_fork(void)
+{
+    forks++;
+}
+
+static void register_count(void)
+{
+    refused = pthread_atfork(NULL, NULL, count_fork);
+}
+
+int watch_forks(void)
+{
+    pthread_once(&once, register_count);
+    return -refused;
+}
+
+unsigned fork_count(void)
+{
+    return forks;
+}
+
 int check_caller(const engine *e)
 {
+    if (e->forks != forks)
+        return -ECHILD;
     if (e->owned && !pthread_equal(e->owner, pthread_self()))
         return -EXDEV;
     return 0;
@@ -27,8 +55,6 @@ int64_t engine_add(engine *e, int fd, int kind)
     int error = check_caller(e);
     if (error < 0)
         return error;
-    if (getpid() != e->pid)
-        return -ECHILD;
     if (fd < 0 || !e->state)
         return -EBADF;
     if (kind == ENGINE_LISTENER && e->spare < 0)
@@ -42,8 +68,6 @@ int engine_detach(engine *e, int64_t handle)
     int error = find(e, handle, &s);
     if (error < 0)
         return error;
-    if (getpid() != e->pid)
-        return -ECHILD;
     int fd = s->fd;
     slot_release(e, s, index_of(handle));
     return fd;
@@ -62,8 +86,6 @@ int engine_watch(engine *e, int64_t handle, int readable, int writable)
     int error = find(e, handle, &s);
     if (error < 0)
         return error;
-    if (getpid() != e->pid)
-        return -ECHILD;
     return slot_interest(e, s, index_of(handle),
                          (readable ? POLLER_READ : 0u) | (writable ? POLLER_WRITE : 0u));
 }
@@ -81,6 +103,8 @@ int engine_notify(engine *e, int64_t handle, int mask)
 /* Large data for an idle connection goes to the kernel at once. */
 static size_t write_directly(engine *e, struct slot *s, const char *data, size_t size)
 {
+    if (size < DIRECT_BYTES || s->tail != s->head || s->flags & BLOCKED || s->kind == ENGINE_CONNECTING)
+        return 0;
     ssize_t taken = output_send(s, data, size);
     if (taken < 0) {
         s->flags |= FAILED;
@@ -89,6 +113,13 @@ static size_t write_directly(engine *e, struct slot *s, const char *data, size_t
     }
     e->counters.sent += taken;
     return (size_t)taken;
+}
+
+static int doom(struct slot *s, int error)
+{
+    s->flags |= ABORTED;
+    s->error = error;
+    return -error;
 }
 
 int engine_write(engine *e, int64_t handle, const void *data, size_t size)
@@ -104,22 +135,15 @@ int engine_write(engine *e, int64_t handle, const void *data, size_t size)
     if ((error = slot_mark(e, s, index)) < 0)
         return error;
     size_t pending = s->tail - s->head;
-    if (size > s->cap - pending) {
-        s->flags |= ABORTED;
-        s->error = ENOBUFS;
-        return -ENOBUFS;
-    }
+    if (pending + size > s->cap)
+        return doom(s, ENOBUFS);
     s->flags |= WROTE;
-    if (pending == 0 && size >= DIRECT_BYTES && !(s->flags & BLOCKED)) {
-        size_t taken = write_directly(e, s, data, size);
-        data = (const char *)data + taken;
-        size -= taken;
-        if (size == 0 || s->flags & FAILED)
-            return 0;
-    }
-    if (output_append(e, s, data, size) < 0)
-        return -ENOMEM;
-    if (pending + size <= s->high || s->flags & ABOVE)
+    size_t taken = write_directly(e, s, data, size);
+    if (taken == size || s->flags & FAILED)
+        return 0;
+    if (output_append(e, s, (const char *)data + taken, size - taken) < 0)
+        return taken ? doom(s, ENOMEM) : -ENOMEM; /* a hole in the stream */
+    if (pending + size - taken <= s->high || s->flags & ABOVE)
         return 0;
     s->flags |= ABOVE;
     return 1;

@@ -63,14 +63,18 @@ int engine_open(const char *backend, engine **out)
     const struct poller *poller = poller_named(backend);
     if (!poller)
         return -ENOENT;
+    int error = watch_forks();
+    if (error < 0)
+        return error;
     engine *e = calloc(1, sizeof *e);
     if (!e)
         return -ENOMEM;
     e->poller = poller;
-    e->pid = getpid();
+    e->forks = fork_count();
+    pthread_mutex_init(&e->wake_lock, NULL);
     e->free = e->linger_first = e->linger_last = NOWHERE;
     e->wake_in = e->wake_out = e->spare = NOWHERE;
-    int error = open_parts(e);
+    error = open_parts(e);
     if (error < 0) {
         engine_free(e);
         return error;
@@ -79,9 +83,19 @@ int engine_open(const char *backend, engine **out)
     return 0;
 }
 
+static void close_wake(engine *e)
+{
+    int *ends[] = {&e->wake_in, &e->wake_out};
+    for (int i = 0; i < 2; i++) {
+        if (*ends[i] >= 0)
+            close(*ends[i]);
+        *ends[i] = NOWHERE;
+    }
+}
+
 /* The watched descriptors are not ours. No registration is changed: in a
  * forked child that would change the parent's. */
-void engine_close(engine *e)
+static void close_all(engine *e)
 {
     for (int i = 0; i < e->used; i++) {
         struct slot *s = slot_at(e, i);
@@ -90,21 +104,35 @@ void engine_close(engine *e)
         free(s->out);
     }
     e->used = 0;
-    int *mine[] = {&e->wake_in, &e->wake_out, &e->spare};
-    for (int i = 0; i < 3; i++) {
-        if (*mine[i] >= 0)
-            close(*mine[i]);
-        *mine[i] = NOWHERE;
-    }
+    if (e->spare >= 0)
+        close(e->spare);
+    e->spare = NOWHERE;
     if (e->state)
         e->poller->close(e->state);
     e->state = NULL;
     memset(&e->counters, 0, sizeof e->counters);
+    /* In a child, whoever held the lock is not there to give it back. */
+    if (e->forks != fork_count()) {
+        close_wake(e);
+        return;
+    }
+    pthread_mutex_lock(&e->wake_lock);
+    close_wake(e);
+    pthread_mutex_unlock(&e->wake_lock);
+}
+
+int engine_close(engine *e)
+{
+    int error = check_caller(e);
+    if (error == -EXDEV)
+        return error;
+    close_all(e);
+    return 0;
 }
 
 void engine_free(engine *e)
 {
-    engine_close(e);
+    close_all(e);
     for (int i = 0; i < e->chunk_count; i++)
         free(e->chunks[i]);
     for (int i = 0; i < e->pooled; i++)
@@ -115,6 +143,8 @@ void engine_free(engine *e)
     free(e->settling.items);
     free(e->arena);
     free(e->records);
+    if (e->forks == fork_count())
+        pthread_mutex_destroy(&e->wake_lock);
     free(e);
 }
 
@@ -130,15 +160,20 @@ int engine_own(engine *e, int owned)
 
 int engine_wake_descriptor(engine *e)
 {
-    return e->wake_out;
+    int error = check_caller(e);
+    return error < 0 ? error : e->wake_out;
 }
 
-/* A full pipe wakes as well as a byte more would. Called by any thread. */
+/* A full pipe wakes as well as a byte more would. Called by any thread: one
+ * that comes late must not write into what has the number by then. */
 int engine_wake(engine *e)
 {
-    if (write(e->wake_out, "", 1) < 0 && errno != EAGAIN && errno != EWOULDBLOCK)
-        return -errno;
-    return 0;
+    if (e->forks != fork_count())
+        return -ECHILD;
+    pthread_mutex_lock(&e->wake_lock);
+    int error = write(e->wake_out, "", 1) < 0 ? errno : 0;
+    pthread_mutex_unlock(&e->wake_lock);
+    return error == EAGAIN || error == EWOULDBLOCK ? 0 : -error;
 }
 
 static void drain_wake(engine *e)
@@ -157,33 +192,58 @@ static void settle_one(engine *e, int index)
     slot_settle(e, s, index);
 }
 
-/* Whoever becomes dirty while this runs waits for the next turn. */
-static void settle_dirty(engine *e)
+static void settle_list(engine *e, struct index_list *list)
 {
-    if (e->settling.count == 0) {
-        struct index_list empty = e->settling;
-        e->settling = e->dirty;
-        e->dirty = empty;
-    }
     int done = 0;
-    while (done < e->settling.count && room_for_slot(e))
-        settle_one(e, e->settling.items[done++]);
-    e->settling.count -= done;
-    if (e->settling.count)
-        memmove(e->settling.items, e->settling.items + done,
-                (size_t)e->settling.count * sizeof *e->settling.items);
+    while (done < list->count && room_for_slot(e))
+        settle_one(e, list->items[done++]);
+    list->count -= done;
+    if (list->count)
+        memmove(list->items, list->items + done, (size_t)list->count * sizeof *list->items);
 }
 
-/* A descriptor in the set is not open: find it, so that the others go on. */
-static void sweep_closed(engine *e)
+/* Everything that was asked for is done before anything is read: a pause
+ * holds. What there is no room to report is done first in the next turn. */
+static void settle_dirty(engine *e)
 {
-    for (int i = 0; i < e->used && room_for_slot(e); i++) {
-        struct slot *s = slot_at(e, i);
-        if (s->fd >= 0 && s->interest && fcntl(s->fd, F_GETFD) < 0 && errno == EBADF) {
-            slot_gone(e, s, i);
-            slot_settle(e, s, i);
-        }
-    }
+    settle_list(e, &e->settling);
+    if (e->settling.count)
+        return;
+    struct index_list empty = e->settling;
+    e->settling = e->dirty;
+    e->dirty = empty;
+    settle_list(e, &e->settling);
+}
+
+static int register_slot(engine *e, void *state, struct slot *s, int index)
+{
+    if (s->fd < 0 || !s->interest)
+        return 0;
+    int error = e->poller->modify(state, s->fd, 0, s->interest, (uint64_t)slot_handle(s, index));
+    if (error != -EBADF)
+        return error;
+    if ((error = slot_mark(e, s, index)) == 0)
+        slot_gone(e, s, index);
+    return error;
+}
+
+/* A descriptor that was closed behind our back and has a duplicate reports for
+ * ever, and cannot be taken out: only a new set is without it. If there can be
+ * none now, the next such report tries again. */
+static void renew_poller(engine *e)
+{
+    void *fresh;
+    e->renew = 0;
+    if (e->poller->open(&fresh) < 0)
+        return;
+    int error = e->poller->modify(fresh, e->wake_in, 0, POLLER_READ, 0);
+    for (int i = 0; i < e->used && error == 0; i++)
+        error = register_slot(e, fresh, slot_at(e, i), i);
+    e->poller->close(error < 0 ? fresh : e->state);
+    if (error < 0)
+        return;
+    e->state = fresh;
+    e->orphans = 0;
 }
 
 /* Milliseconds for the kernel: rounded up, for a timer must never be early. */
@@ -202,30 +262,33 @@ static int wait_limit(engine *e, double seconds)
 
 static int await_ready(engine *e, double seconds)
 {
+    if (e->renew)
+        renew_poller(e);
     int count = e->poller->wait(e->state, e->ready, READY, wait_limit(e, seconds));
     e->ready_next = 0;
     e->ready_count = count > 0 ? count : 0;
-    if (count == -EBADF)
-        sweep_closed(e);
-    else if (count < 0 && count != -EINTR)
-        return count;
-    return 0;
+    return count < 0 && count != -EINTR ? count : 0;
 }
 
-static void serve_ready(engine *e)
+static int serve_ready(engine *e)
 {
     while (e->ready_next < e->ready_count && room_for_slot(e)
            && ARENA_BYTES - e->arena_used >= READ_MIN) {
         struct poller_event *event = &e->ready[e->ready_next++];
         int64_t handle = (int64_t)event->token;
         if (handle == 0) {
+            if (event->ready & POLLER_GONE)
+                return -EBADF;
             drain_wake(e);
             continue;
         }
         struct slot *s = slot_find(e, handle);
-        if (s && !(s->flags & STALE))
+        if (s && !(s->flags & STALE) && event->ready & (s->interest | POLLER_GONE))
             input_ready(e, s, index_of(handle), event->ready);
+        else
+            e->renew = e->orphans;
     }
+    return 0;
 }
 
 int engine_turn(engine *e, double seconds)
@@ -235,18 +298,17 @@ int engine_turn(engine *e, double seconds)
         return error;
     if (!e->state)
         return -EBADF;
-    if (getpid() != e->pid)
-        return -ECHILD;
     e->record_count = 0;
     e->arena_used = 0;
     e->counters.turns++;
     settle_dirty(e);
-    if (e->ready_next == e->ready_count && (error = await_ready(e, seconds)) < 0)
-        return error;
-    serve_ready(e);
+    if (e->ready_next == e->ready_count)
+        error = await_ready(e, seconds);
+    if (error == 0)
+        error = serve_ready(e);
     if (e->linger_first != NOWHERE)
         linger_expire(e, now_ms());
-    return e->record_count;
+    return e->record_count ? e->record_count : error;
 }
 
 const int64_t *engine_records(engine *e)

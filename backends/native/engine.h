@@ -32,9 +32,12 @@ enum {
     POOLED_BYTES = 1 << 12,
     POOLED = 256,
     CHUNK = 256,             /* slots are allocated in chunks and never move */
-    LINGER_MS = 5000,
     NOWHERE = -1
 };
+
+#ifndef LINGER_MS
+#define LINGER_MS 5000
+#endif
 
 enum slot_flag {
     PAUSED = 1 << 0,     /* Python wants no input */
@@ -74,10 +77,13 @@ struct index_list {
 struct engine {
     const struct poller *poller;
     void *state;
-    pid_t pid;
+    unsigned forks; /* what fork_count gave when this was opened */
     int owned;
     pthread_t owner;
     int wake_in, wake_out, spare;
+    pthread_mutex_t wake_lock; /* of wake_out, which any thread may use */
+    int orphans; /* a registration could not be taken back */
+    int renew;   /* ... and reports: the poller's state is to be made anew */
 
     struct slot **chunks;
     int chunk_count, used, free;       /* slots: ever used, head of the free list */
@@ -112,6 +118,8 @@ void linger_expire(engine *e, int64_t now);
 int64_t now_ms(void);
 
 /* calls.c */
+int watch_forks(void);
+unsigned fork_count(void);
 int check_caller(const engine *e);
 
 /* output.c */
@@ -123,6 +131,7 @@ void slot_settle(engine *e, struct slot *s, int index);
 
 /* input.c */
 void input_ready(engine *e, struct slot *s, int index, unsigned ready);
+void listener_overload(engine *e, struct slot *s, int index, int error, int shed);
 int open_spare(void);
 
 /* Short, and called for every event: inline. */

@@ -3,8 +3,9 @@
  *
  * An engine belongs to one thread while it is owned (engine_own): calls from
  * another one give -EXDEV and change nothing; only engine_wake may come from
- * anywhere. In a forked child every call gives -ECHILD. A handle that is
- * not (or no longer) alive gives -EBADF. Errors are negative errno, always.
+ * anywhere. In a forked child every call but engine_close gives -ECHILD. A
+ * handle that is not (or no longer) alive gives -EBADF. Errors are negative
+ * errno, always.
  */
 typedef struct engine engine;
 
@@ -53,8 +54,8 @@ int engine_select_limit(void); /* FD_SETSIZE */
 
 int engine_open(const char *backend, engine **out);
 /* Closes every descriptor of its own; all handles are dead from then on. The
- * memory stays for late calls until engine_free. */
-void engine_close(engine *e);
+ * memory stays for late calls until engine_free, which asks for no owner. */
+int engine_close(engine *e);
 void engine_free(engine *e);
 int engine_own(engine *e, int owned);
 int engine_wake(engine *e);

@@ -45,6 +45,8 @@ static void stream_readable(engine *e, struct slot *s, int index)
         record(e, EVENT_DATA, slot_handle(s, index), (int64_t)e->arena_used,
                (int64_t)e->arena_used + got);
         e->arena_used += (size_t)got;
+    } else if (s->kind == ENGINE_PIPE && errno == EBADF) {
+        slot_lost(e, s, index, EPIPE); /* a writing end whose reader has gone */
     } else if (errno != EAGAIN && errno != EWOULDBLOCK) {
         slot_lost(e, s, index, errno);
     }
@@ -56,14 +58,13 @@ static void connect_finished(engine *e, struct slot *s, int index)
     socklen_t size = sizeof error;
     if (getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0)
         error = errno;
-    if (!error) {
-        s->kind = ENGINE_STREAM;
-        error = -slot_interest(e, s, index, POLLER_READ);
-    }
-    if (error)
+    if (error) {
         slot_lost(e, s, index, error);
-    else
-        record(e, EVENT_CONNECTED, slot_handle(s, index), 0, 0);
+        return;
+    }
+    s->kind = ENGINE_STREAM;
+    record(e, EVENT_CONNECTED, slot_handle(s, index), 0, 0);
+    slot_settle(e, s, index);
 }
 
 static int accept_one(int listener, struct sockaddr_storage *peer, socklen_t *size)
@@ -126,12 +127,11 @@ static int shed(engine *e, struct slot *s)
     return fd >= 0;
 }
 
-static void overload(engine *e, struct slot *s, int index, int error)
+void listener_overload(engine *e, struct slot *s, int index, int error, int shed)
 {
-    int shed_count = error == EMFILE || error == ENFILE ? shed(e, s) : 0;
     s->flags |= PAUSED;
     slot_interest(e, s, index, 0);
-    record(e, EVENT_OVERLOAD, slot_handle(s, index), error, shed_count);
+    record(e, EVENT_OVERLOAD, slot_handle(s, index), error, shed);
 }
 
 /* What accept(2) hands on of a connection that died in the queue. */
@@ -160,6 +160,8 @@ static int is_of_the_connection(int error)
 
 static void listener_readable(engine *e, struct slot *s, int index)
 {
+    if (e->spare < 0)
+        e->spare = open_spare();
     for (int i = 0; i < ACCEPT_MAX && room_for_slot(e); i++) {
         struct sockaddr_storage peer;
         socklen_t size = sizeof peer;
@@ -173,13 +175,14 @@ static void listener_readable(engine *e, struct slot *s, int index)
             return;
         }
         if (fd < 0) {
-            overload(e, s, index, -fd);
+            int count = fd == -EMFILE || fd == -ENFILE ? shed(e, s) : 0;
+            listener_overload(e, s, index, -fd, count);
             return;
         }
         int64_t handle = slot_new(e, fd, ENGINE_STREAM);
         if (handle < 0) {
             close(fd);
-            overload(e, s, index, (int)-handle);
+            listener_overload(e, s, index, (int)-handle, 1);
             return;
         }
         e->counters.accepted++;

@@ -42,8 +42,8 @@ void output_free(engine *e, struct slot *s)
 }
 
 /* Room for `more` bytes at the tail. The pending bytes are moved to the front
- * only when at least as many were sent before them: each byte moves at
- * most once for each time the buffer doubles or empties by half. */
+ * only when at least as many were sent before them, and else to a buffer of
+ * at least twice the size: moving costs no more than sending. */
 static int make_room(engine *e, struct slot *s, size_t more)
 {
     size_t kept = pending(s);
@@ -52,7 +52,7 @@ static int make_room(engine *e, struct slot *s, size_t more)
     if (s->out && s->size - kept >= more && s->head >= kept) {
         memcpy(s->out, s->out + s->head, kept);
     } else {
-        size_t size = s->size ? s->size : POOLED_BYTES;
+        size_t size = s->size ? s->size * 2 : POOLED_BYTES;
         while (size - kept < more)
             size *= 2;
         char *out = take_buffer(e, size);
@@ -128,7 +128,7 @@ static void output_flush(engine *e, struct slot *s, int index)
 
 static void finish(engine *e, struct slot *s, int index)
 {
-    if (s->kind == ENGINE_LISTENER || s->kind == ENGINE_PIPE || s->flags & ENDED) {
+    if (s->kind != ENGINE_STREAM || s->flags & ENDED) {
         slot_lost(e, s, index, 0);
         return;
     }
@@ -167,6 +167,9 @@ void slot_settle(engine *e, struct slot *s, int index)
         slot_lost(e, s, index, s->error ? s->error : ECONNABORTED);
         return;
     }
+    /* Nothing can leave before it is connected. */
+    if (s->kind == ENGINE_CONNECTING && (pending(s) || !(s->flags & CLOSING)))
+        return;
     if (pending(s) && !(s->flags & (BLOCKED | FAILED)))
         output_flush(e, s, index);
     if (s->flags & FAILED) {
@@ -188,6 +191,8 @@ void slot_settle(engine *e, struct slot *s, int index)
         }
     }
     int error = slot_interest(e, s, index, wanted(s));
-    if (error < 0)
+    if (error < 0 && error != -EBADF && s->kind == ENGINE_LISTENER)
+        listener_overload(e, s, index, -error, 0);
+    else if (error < 0)
         slot_lost(e, s, index, -error);
 }

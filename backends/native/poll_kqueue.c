@@ -15,6 +15,7 @@ enum { BATCH = 512 };
 
 struct state {
     int fd;
+    pid_t pid;
     struct kevent ready[BATCH];
 };
 
@@ -29,6 +30,7 @@ static int kqueue_open(void **out)
         free(state);
         return -error;
     }
+    state->pid = getpid();
     *out = state;
     return 0;
 }
@@ -78,7 +80,9 @@ static int kqueue_wait(void *opaque, struct poller_event *events, int capacity, 
 static void kqueue_close(void *opaque)
 {
     struct state *state = opaque;
-    close(state->fd);
+    /* A forked child does not inherit it: the number is another's there. */
+    if (state->pid == getpid())
+        close(state->fd);
     free(state);
 }
 

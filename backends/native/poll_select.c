@@ -1,6 +1,7 @@
 /* select(2), every POSIX system. Refuses descriptors of FD_SETSIZE and above
  * with -ERANGE: to put one into an fd_set writes past its end. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -56,6 +57,16 @@ static int select_modify(void *opaque, int fd, unsigned before, unsigned after, 
     return 0;
 }
 
+/* A descriptor in the sets is not open: say which, so that the others go on. */
+static int report_closed(const struct state *state, struct poller_event *events, int capacity)
+{
+    int found = 0;
+    for (int fd = 0; fd <= state->highest && found < capacity; fd++)
+        if (state->interest[fd] && fcntl(fd, F_GETFD) < 0)
+            events[found++] = (struct poller_event){state->tokens[fd], POLLER_GONE};
+    return found;
+}
+
 static int select_wait(void *opaque, struct poller_event *events, int capacity, int timeout)
 {
     struct state *state = opaque;
@@ -64,7 +75,7 @@ static int select_wait(void *opaque, struct poller_event *events, int capacity, 
     int count = state->highest + 1, found = 0;
     int left = select(count, &reading, &writing, NULL, timeout < 0 ? NULL : &limit);
     if (left < 0)
-        return -errno;
+        return errno == EBADF ? report_closed(state, events, capacity) : -errno;
     if (state->first >= count)
         state->first = 0;
     int fd = state->first;

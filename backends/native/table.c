@@ -126,6 +126,8 @@ int slot_interest(engine *e, struct slot *s, int index, unsigned wanted)
                                   (uint64_t)slot_handle(s, index));
     if (error < 0 && wanted)
         return error;
+    if (error < 0)
+        e->orphans = 1;
     s->interest = (uint8_t)wanted;
     return 0;
 }

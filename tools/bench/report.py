@@ -34,8 +34,22 @@ def usable_references(outcome: Outcome, wanted: Sequence[str]) -> list[str]:
 def warnings(outcome: Outcome) -> list[str]:
     """What a reader must know before he believes a figure."""
     found = [f"{name} failed: {reason}" for name, reason in outcome.failures.items()]
-    for name, samples in outcome.samples.items():
-        found += _doubts(name, figures.medians(samples), outcome.scenario.saturates)
+    middles = {name: figures.medians(samples) for name, samples in outcome.samples.items()}
+    loaded = {name: middle for name, middle in middles.items() if "load_percent" in middle}
+    disturbed = {
+        name: middle["queued_percent"]
+        for name, middle in loaded.items()
+        if middle["queued_percent"] > _DISTURBED
+    }
+    if disturbed:
+        shares = ", ".join(f"{name} {share:.0f} %" for name, share in disturbed.items())
+        found.append(f"other processes kept servers waiting for their core: {shares} of the time")
+    if outcome.scenario.saturates:
+        found += [
+            _unsaturated(name, middle)
+            for name, middle in loaded.items()
+            if middle["server_percent"] < _SATURATED and name not in disturbed
+        ]
     return found
 
 
@@ -100,17 +114,6 @@ def _row(outcome: Outcome, name: str, references: Sequence[str]) -> list[str]:
     ratios = _ratios(outcome, name, references).values()
     shown = ["-" if ratio is None else f"{ratio:.2f}" for ratio in ratios]
     return [name, cells[0], spread, *cells[1:], *shown]
-
-
-def _doubts(name: str, middle: dict[str, float], saturates: bool) -> list[str]:
-    if "load_percent" not in middle:
-        return []
-    doubts = []
-    if saturates and middle["server_percent"] < _SATURATED:
-        doubts.append(_unsaturated(name, middle))
-    if middle["queued_percent"] > _DISTURBED:
-        doubts.append(f"{name} waited {middle['queued_percent']:.0f} % of the time for its core")
-    return doubts
 
 
 def _unsaturated(name: str, middle: dict[str, float]) -> str:

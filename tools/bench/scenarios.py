@@ -49,7 +49,7 @@ class Scenario:
 
 
 _ECHO_SERVERS = ("c", "uvloop", "asyncio", "gevent", "twisted", "reactorlib")
-_OUR_SERVERS = ("reactorlib", "reactorlib-poll", "reactorlib-select", "reactorlib-kqueue")
+_OUR_SERVERS = ("reactorlib", "reactorlib-poll", "reactorlib-select", "reactorlib-standin")
 _PAIR = ("twisted", "reactorlib")
 
 _COST = Column("cost_us", "µs/op", 2)

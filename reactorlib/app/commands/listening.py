@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from typing import Any
 
 from reactorlib.app.flags import add_flag, port_number
@@ -24,7 +25,11 @@ def listen(reactor: Any, options: argparse.Namespace, factory: Any) -> Any:
 
 
 def announce(reactor: Any, name: str, port: Any) -> None:
-    """Tell on standard output that a port answers; a line that scripts can read."""
+    """Tell on standard output that a port answers, once signals are handled too.
+
+    One line, for scripts to read.
+    """
     host = port.getHost()
     place = f"[{host.host}]:{host.port}" if ":" in host.host else f"{host.host}:{host.port}"
-    print(f"{name} on {place} ({reactor.name})", flush=True)
+    line = f"{name} on {place} ({reactor.name})"
+    reactor.callWhenRunning(partial(print, line, flush=True))

@@ -1,4 +1,17 @@
-"""The public conformance suite: what any engine or reactor can be run through with pytest."""
+"""The public conformance suite: what any engine or reactor can be run through with pytest.
+
+Its modules are registered with pytest before they are imported, so that a
+failed assertion tells what was compared.
+"""
+
+# ruff: noqa: E402
+import pkgutil
+
+import pytest
+
+pytest.register_assert_rewrite(
+    *(f"{__name__}.{each.name}" for each in pkgutil.iter_modules(__path__))
+)
 
 from reactorlib.testing.contract.base import ContractBase, LoggedErrors
 from reactorlib.testing.contract.core import CoreContract

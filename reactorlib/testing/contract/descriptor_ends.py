@@ -48,6 +48,7 @@ class DescriptorEndsContract(ContractBase):
         def end(channel: Channel) -> object:
             if removes_itself:
                 reactor.removeReader(channel)
+                reactor.removeWriter(channel)
                 reactor.addReader(channel)
             if raises:
                 raise reason
