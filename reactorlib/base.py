@@ -37,6 +37,7 @@ from reactorlib.interfaces import (
 )
 from reactorlib.signals import SignalHandlers
 from reactorlib.sinks import Sink
+from reactorlib.stopwatch import Stopwatch
 from reactorlib.systemevent import SystemEvent
 from reactorlib.threadpool import ThreadPool
 from reactorlib.timers import DelayedCall, TimerQueue
@@ -77,8 +78,7 @@ class ReactorBase:
         self._soon: deque[tuple[Callable[..., object], tuple[Any, ...], dict[str, Any]]] = deque()
         self._awake = False
         self._pool: ThreadPool | None = None
-        self._slow: float | None = None
-        self._serve: Callable[[], None] = self._serve_records
+        self._stopwatch: Stopwatch | None = None
         self.callLater = self._timers.callLater
 
     @property
@@ -241,7 +241,11 @@ class ReactorBase:
             return limit
         return timeout if limit < 0 else min(timeout, limit)
 
-    def _serve_records(self) -> None:
+    def _serve(self) -> None:
+        """Dispatch what the engine has reported and nobody has dispatched yet."""
+        if self._stopwatch is not None:
+            self._serve_timed(self._stopwatch)
+            return
         find = self.sinks.get
         arena = self.engine.arena
         for kind, handle, first, second in self._records:
@@ -278,52 +282,24 @@ class ReactorBase:
 
     @property
     def slowCallbackThreshold(self) -> float | None:
-        return self._slow
+        return self._stopwatch.threshold if self._stopwatch else None
 
     @slowCallbackThreshold.setter
     def slowCallbackThreshold(self, seconds: float | None) -> None:
-        self._slow = seconds
-        self._serve = self._serve_records if seconds is None else self._serve_timed
-        self._timers.call = None if seconds is None else self._call_timed
+        self._stopwatch = None if seconds is None else Stopwatch(seconds)
+        self._timers.call = self._stopwatch.call_delayed if self._stopwatch else None
 
-    def _serve_timed(self) -> None:
+    def _serve_timed(self, stopwatch: Stopwatch) -> None:
         for kind, handle, first, second in self._records:
             sink = self.sinks.get(handle)
             if sink is None:
                 continue
-            owner, begun = repr(sink), monotonic()
             try:
-                if kind == DATA and sink.receiving:
-                    sink.protocol.dataReceived(self.engine.arena[first:second])
-                elif kind == DATA:
-                    sink.hold(self.engine.arena[first:second])
-                else:
-                    sink.event(kind, first, second)
+                stopwatch.deliver(sink, kind, first, second, self.engine.arena)
             except (KeyboardInterrupt, SystemExit):
                 raise
             except BaseException:
                 self.report(sink)
-            self._note_time(owner, monotonic() - begun)
-
-    def _call_timed(self, call: DelayedCall) -> None:
-        self._timed(call, call.func, call.args, call.kw)
-
-    def _timed(
-        self,
-        owner: object,
-        callable: Callable[..., object],
-        args: tuple[Any, ...],
-        kw: dict[str, Any],
-    ) -> None:
-        name, begun = repr(owner), monotonic()
-        try:
-            callable(*args, **kw)
-        finally:
-            self._note_time(name, monotonic() - begun)
-
-    def _note_time(self, owner: str, seconds: float) -> None:
-        if self._slow is not None and seconds > self._slow:
-            logger.warning("Slow callback: %.3f s in %s", seconds, owner)
 
     # IReactorTime; callLater is the timer queue's own
 
@@ -356,10 +332,10 @@ class ReactorBase:
                 return  # a nested turn has made them
             callable, args, kw = soon.popleft()
             try:
-                if self._slow is None:
+                if self._stopwatch is None:
                     callable(*args, **kw)
                 else:
-                    self._timed(callable, callable, args, kw)
+                    self._stopwatch.call(callable, args, kw)
             except (KeyboardInterrupt, SystemExit):
                 raise
             except BaseException:
@@ -411,5 +387,3 @@ class ReactorBase:
 
     def getWriters(self) -> list[Any]:
         return self._watches.targets("writing")
-
-

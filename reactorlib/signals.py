@@ -2,11 +2,14 @@
 
 The first such signal stops the reactor in good order, a second one lets it go
 at once. Python's handlers run between bytecodes only, so the signal also writes
-to the engine's waking descriptor: a wait that has just begun ends too.
+to the engine's waking descriptor: a wait that has just begun ends too. A
+forked child inherits the handlers and not the reactor: there the signal does
+what it would have done without.
 """
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Callable
@@ -29,6 +32,7 @@ class SignalHandlers:
         self._wake_descriptor = wake_descriptor
         self._before: dict[int, Any] = {}
         self._wake_before = -1
+        self._process = os.getpid()
 
     def install(self) -> None:
         """Set the handlers; in another thread than the main one, do nothing."""
@@ -49,4 +53,8 @@ class SignalHandlers:
         self._before.clear()
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        self._stop(number)
+        if os.getpid() == self._process:
+            self._stop(number)
+        else:
+            self.remove()
+            os.kill(os.getpid(), number)

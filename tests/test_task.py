@@ -6,7 +6,7 @@ import gc
 import logging
 import math
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import pytest
 from hypothesis import given
@@ -392,7 +392,8 @@ class TestLoopingCall:
 
     def test_starting_again_in_the_callback_of_the_end(self, clock: Clock) -> None:
         loop = Loop(clock)
-        loop.loop.start(1).addCallback(lambda stopped: stopped.start(5) and None)
+        runs: list[Deferred[LoopingCall]] = []
+        loop.loop.start(1).addCallback(lambda stopped: runs.append(stopped.start(5)))
         loop.loop.stop()
         clock.advance(5)
         assert loop.times == [0, 0, 5]
@@ -585,7 +586,7 @@ class TestCooperator:
             seen.append("before")
             yield wait
             seen.append("after")
-            yield
+            yield None
 
         cooperator.cooperate(waiting())
         cooperator.cooperate(steps(seen, "b", 3))
@@ -858,6 +859,7 @@ class TestCooperativeTask:
         slices.run(3)
         assert len(results) == 1
         assert results[0].check(TaskStopped)
+        assert results_of(task.whenDone())[0].check(TaskStopped)
         assert slices.scheduled == 0
 
     def test_done(self, task: CooperativeTask[Iterator[None]], slices: Slices) -> None:
@@ -943,11 +945,13 @@ class TestReact:
     def test_an_error_is_logged_and_gives_1(
         self, reactor: FakeReactor, caplog: pytest.LogCaptureFixture, when: int
     ) -> None:
-        def failing() -> None:
+        def failing() -> NoReturn:
             raise LookupError("the reason")
 
-        def main(reactor: FakeReactor) -> Deferred[None] | None:
-            return deferLater(reactor.clock, when, failing) if when else failing()
+        def main(reactor: FakeReactor) -> Deferred[None]:
+            if when:
+                return deferLater(reactor.clock, when, failing)
+            return failing()
 
         assert self.exit_code(main, _reactor=reactor) == 1
         (record,) = caplog.records
@@ -973,7 +977,7 @@ class TestReact:
         assert self.exit_code(main, _reactor=reactor) == 0
 
     def test_an_end_while_the_reactor_stops_still_gives_the_code(
-        self, reactor: FakeReactor
+        self, reactor: FakeReactor, caplog: pytest.LogCaptureFixture
     ) -> None:
         def main(reactor: FakeReactor) -> Deferred[None]:
             done: Deferred[None] = Deferred()
@@ -982,4 +986,6 @@ class TestReact:
             return done
 
         assert self.exit_code(main, _reactor=reactor) == 4
+        gc.collect()
         assert reactor.stopped == 1
+        assert caplog.records == []

@@ -147,6 +147,8 @@ class CallbackChain:
         if failed:
             self._watch = self._watch or Watch()
             self._watch.failure = result
+            # The traceback leads back to this frame: a Failure left in it would be a cycle.
+            del result
         elif self._watch is not None:
             self._watch.failure = None
         return None

@@ -2,18 +2,24 @@
 
 Whatever leaves the `with` block, an interrupt included, the process has ended
 when the block has. Processes have a session of their own, so that the
-terminal's Ctrl-C reaches only us and the ending keeps its order.
+terminal's Ctrl-C reaches only us and the ending keeps its order. If we are
+killed, the kernel kills them.
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
 import select
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import IO
+
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None)
 
 
 class BenchError(Exception):
@@ -32,7 +38,7 @@ class Process:
             stdout=subprocess.PIPE,
             stderr=errors,
             start_new_session=True,
-            preexec_fn=lambda: os.sched_setaffinity(0, {core}),
+            preexec_fn=lambda: _prepare(core),
         )
         self.pid = self._popen.pid
 
@@ -88,6 +94,11 @@ class Process:
     def _explanation(self, what: str) -> str:
         words = self.last_words()
         return f"{self._name} {what}: {words}" if words else f"{self._name} {what}"
+
+
+def _prepare(core: int) -> None:
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    os.sched_setaffinity(0, {core})
 
 
 @contextmanager

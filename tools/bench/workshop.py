@@ -7,11 +7,12 @@ copy of its sources, whenever they are newer. A failure raises BenchError.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -33,6 +34,7 @@ class Workshop:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
+        self._lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
 
     def command(self, program: Program) -> list[str]:
         """The command line of a program, made ready to run."""
@@ -59,26 +61,50 @@ class Workshop:
         python = str(folder / "bin" / "python")
         stamp = folder / "peers"
         wanted = f"{sys.version}\n{' '.join(PEERS)}\n"
-        if not stamp.exists() or stamp.read_text() != wanted:
+
+        def make() -> None:
             _say(f"making a virtual environment with {', '.join(PEERS)}")
             _run([sys.executable, "-m", "venv", "--clear", str(folder)])
             _run([python, "-m", "pip", "install", "--quiet", *PEERS])
             stamp.write_text(wanted)
+
+        self._ensure(lambda: stamp.exists() and stamp.read_text() == wanted, make)
         return python
 
     @cached_property
     def _with_checkout(self) -> str:
+        python = self._python
         stamp = self._folder / "venv" / "checkout"
         newest = max(_modified(file) for file in _checkout_files())
-        python = self._python
-        if _modified(stamp) < newest:
+
+        def make() -> None:
             _say("installing this checkout beside the peers")
             stamp.unlink(missing_ok=True)
             _run([python, "-m", "pip", "uninstall", "--quiet", "--yes", "reactorlib"])
             _run([python, "-m", "pip", "install", "--quiet", str(self._copy_sources())])
             stamp.touch()
             os.utime(stamp, (newest, newest))
+
+        self._ensure(lambda: _modified(stamp) >= newest, make)
         return python
+
+    def _ensure(self, fresh: Callable[[], bool], make: Callable[[], None]) -> None:
+        """Make what is not fresh, but not while another run uses it.
+
+        Until this process ends it holds a shared lock on the environment, which
+        is given up for an exclusive one while making.
+        """
+        fcntl.flock(self._lock, fcntl.LOCK_SH)
+        if fresh():
+            return
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            _say("waiting for another run to end, since something has to be installed")
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
+        if not fresh():
+            make()
+        fcntl.flock(self._lock, fcntl.LOCK_SH)
 
     def _copy_sources(self) -> Path:
         """A copy, because building leaves files behind that outlive their sources."""

@@ -254,11 +254,11 @@ class CoreContract(ContractBase):
         keep = reactor.addSystemEventTrigger("during", "mine", calls.append, 1)
         remove = reactor.addSystemEventTrigger("during", "mine", calls.append, 1)
         reactor.removeSystemEventTrigger(remove)
-        with pytest.raises(ValueError):
+        with pytest.raises(ValueError, match="trigger"):
             reactor.removeSystemEventTrigger(remove)
         reactor.fireSystemEvent("mine")
         assert calls == [1]
-        with pytest.raises(ValueError):
+        with pytest.raises(ValueError, match="trigger"):
             reactor.removeSystemEventTrigger(keep)
 
     def test_a_trigger_may_remove_and_add_others(self, reactor: Any) -> None:
@@ -356,7 +356,7 @@ class CoreContract(ContractBase):
         reactor = new_reactor()
         reactor.close()
         reactor.close()
-        with pytest.raises(OSError):
+        with pytest.raises(OSError, match=reactor.name):
             reactor.iterate()
 
     def test_names_its_backend(self, reactor: Any) -> None:

@@ -145,6 +145,27 @@ class DescriptorEndsContract(ContractBase):
         assert [reason.type for reason in channel.lost] == [error.ConnectionLost]
         assert reactor.removeAll() == []
 
+    def test_who_cannot_tell_its_descriptor_is_ended(
+        self, reactor: Any, pairs: Pairs, logged_errors: LoggedErrors
+    ) -> None:
+        """A closed file object raises when it is asked."""
+
+        class Closed(Channel):
+            def fileno(self) -> int:
+                if self.number < 0:
+                    raise ValueError("I/O operation on closed file")
+                return self.number
+
+        ours, theirs = pairs()
+        channel = Closed(ours)
+        reactor.addReader(channel)
+        channel.number = -1
+        theirs.send(b"x")
+        self.turn_until(reactor, lambda: channel.lost)
+        reactor.iterate()
+        assert [reason.type for reason in channel.lost] == [ValueError]
+        assert len(logged_errors.take(ValueError)) == 1
+
     def test_a_slow_reader_is_named(
         self, reactor: Any, pairs: Pairs, caplog: pytest.LogCaptureFixture
     ) -> None:
@@ -154,5 +175,5 @@ class DescriptorEndsContract(ContractBase):
         reactor.addReader(channel)
         theirs.send(b"x")
         self.turn_until(reactor, lambda: channel.reads)
-        assert any("Channel" in message for message in caplog.messages)
+        assert any("doRead of" in message and "Channel" in message for message in caplog.messages)
         reactor.removeReader(channel)

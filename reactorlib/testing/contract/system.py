@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import os
 import signal
+import socket
 import threading
 import warnings
 from collections.abc import Iterator
@@ -14,14 +15,29 @@ from typing import Any
 import pytest
 
 from reactorlib.defer import Deferred
+from reactorlib.protocol import Factory, Protocol
 from reactorlib.testing.contract.base import ContractBase, Pairs
 from reactorlib.testing.contract.channel import Channel, receive
 
 STOPPING = [signal.SIGINT, signal.SIGTERM]
 
 
+class Echo(Protocol):
+    """Sends back what comes."""
+
+    def dataReceived(self, data: bytes) -> None:
+        self.transport.write(data)
+
+
 def kill_myself(number: int) -> None:
     os.kill(os.getpid(), number)
+
+
+def forked() -> int:
+    """os.fork, without the warning about threads, of which the child uses none."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return os.fork()
 
 
 @contextlib.contextmanager
@@ -48,7 +64,7 @@ def storm(seconds: float) -> Iterator[list[int]]:
 
 
 class SystemContract(ContractBase):
-    """A reactor and the system around it. `storm_seconds`: how long signals come each millisecond."""
+    """A reactor and the system around it. A storm of signals lasts `storm_seconds`."""
 
     storm_seconds = 2.0
 
@@ -162,38 +178,41 @@ class SystemContract(ContractBase):
     # Interrupted calls
 
     def test_a_storm_of_signals_harms_nothing(self, reactor: Any, pairs: Pairs) -> None:
-        """Bytes through a pair of sockets, in portions that make both sides wait."""
+        """An echo, in portions that make both sides wait: no byte is lost or changed."""
         ours, theirs = pairs()
         sent, got = hashlib.sha256(), hashlib.sha256()
         portion = os.urandom(50_000)
-        counts = {"sent": 0, "got": 0}
+        amounts = {"sent": 0, "got": 0}
         done: Deferred[None] = Deferred()
 
         def write(channel: Channel) -> None:
             size = ours.send(portion)
             sent.update(portion[:size])
-            counts["sent"] += size
+            amounts["sent"] += size
             reactor.removeWriter(channel)
             if reactor.seconds() < until:
                 reactor.callLater(0.0015, reactor.addWriter, channel)
             else:
-                ours.close()
+                ours.shutdown(socket.SHUT_WR)
 
         def read(channel: Channel) -> None:
-            data = theirs.recv(20_000)
+            data = ours.recv(20_000)
             got.update(data)
-            counts["got"] += len(data)
+            amounts["got"] += len(data)
             if not data:
                 reactor.removeReader(channel)
                 done.callback(None)
 
         with storm(0.001) as came:
             until = reactor.seconds() + self.storm_seconds
-            reactor.addWriter(Channel(ours, on_write=write))
-            reactor.addReader(Channel(theirs, on_read=read))
+            reactor.adoptStreamConnection(theirs.fileno(), theirs.family, Factory.forProtocol(Echo))
+            theirs.close()
+            channel = Channel(ours, on_read=read, on_write=write)
+            reactor.addReader(channel)
+            reactor.addWriter(channel)
             self.run_until(reactor, done)
         assert len(came) > 100 * self.storm_seconds
-        assert counts["got"] == counts["sent"] > 0
+        assert amounts["got"] == amounts["sent"] > 0
         assert got.digest() == sent.digest()
 
     # Forks
@@ -206,7 +225,7 @@ class SystemContract(ContractBase):
             1: reactor.iterate,
             2: lambda: reactor.addReader(other),
             3: lambda: reactor.removeReader(channel),
-            4: lambda: reactor.listenTCP(0, None, interface="127.0.0.1"),
+            4: lambda: reactor.listenTCP(0, Factory(), interface="127.0.0.1"),
             5: lambda: reactor.run(installSignalHandlers=False),
         }
 
@@ -222,9 +241,7 @@ class SystemContract(ContractBase):
             return 0
 
         def fork() -> None:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", DeprecationWarning)
-                child = os.fork()
+            child = forked()
             if child == 0:
                 os._exit(in_child())
             statuses.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
@@ -238,14 +255,35 @@ class SystemContract(ContractBase):
         assert statuses == [0]
         reactor.removeReader(channel)
 
+    @pytest.mark.parametrize("number", STOPPING)
+    def test_a_signal_to_a_fork_is_not_taken_for_its_parents(
+        self, reactor: Any, number: int
+    ) -> None:
+        """The fork dies of it, as it would without a reactor."""
+        statuses: list[int] = []
+
+        def fork() -> None:
+            child = forked()
+            if child == 0:
+                with contextlib.suppress(KeyboardInterrupt):
+                    kill_myself(number)
+                    os._exit(1)
+                os._exit(0)
+            statuses.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+
+        reactor.callLater(0, fork)
+        reactor.callLater(0.01, reactor.crash)
+        default = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+        with handled_by(number, default[number]):
+            self.run_guarded(reactor, installSignalHandlers=True)
+        assert statuses == [0 if number == signal.SIGINT else -number]
+
     def test_a_fork_that_goes_on_running_it_is_put_out(self, reactor: Any) -> None:
         parent = os.getpid()
         children: list[int] = []
 
         def fork() -> None:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", DeprecationWarning)
-                children.append(os.fork())
+            children.append(forked())
             if children[0]:
                 reactor.callLater(0.01, reactor.crash)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -57,52 +58,35 @@ class ThreadsContract(ContractBase):
         assert all(numbers == list(range(self.calls_per_thread)) for numbers in got)
 
     def test_each_call_wakes_a_sleeping_reactor(self, reactor: Any) -> None:
-        """A single call at a time, each made when the one before was answered."""
-        answers: list[int] = []
-        answered = threading.Semaphore(0)
+        """Each thread asks again when it was answered; often all of them sleep."""
+        asking, times = 3, 2000
+        interval = sys.getswitchinterval()
         silent: list[int] = []
-
-        def answer(number: int) -> None:
-            answers.append(number)
-            answered.release()
+        left = list(range(asking))
 
         def ask() -> None:
-            for number in range(2000):
-                reactor.callFromThread(answer, number)
-                if not answered.acquire(timeout=self.patience):
+            answered = threading.Semaphore(0)
+            for number in range(times):
+                reactor.callFromThread(answered.release)
+                if not answered.acquire(timeout=self.patience / 2):
                     silent.append(number)
                     break
-            reactor.callFromThread(reactor.crash)
+            reactor.callFromThread(finish)
 
-        thread = start(ask)
-        self.run_guarded(reactor)
-        thread.join()
-        assert silent == []
-        assert answers == list(range(2000))
+        def finish() -> None:
+            left.pop()
+            if not left:
+                reactor.crash()
 
-    def test_a_call_made_while_another_runs_wakes_the_reactor(self, reactor: Any) -> None:
-        """Calls that come while the reactor takes what is there, which then sleeps."""
-        for _ in range(200):
-            began, added = threading.Event(), threading.Event()
-            done: Deferred[None] = Deferred()
-
-            def first(began: threading.Event = began, added: threading.Event = added) -> None:
-                began.set()
-                added.wait(self.patience)
-
-            def add(
-                began: threading.Event = began,
-                added: threading.Event = added,
-                done: Deferred[None] = done,
-            ) -> None:
-                began.wait(self.patience)
-                reactor.callFromThread(done.callback, None)
-                added.set()
-
-            reactor.callFromThread(first)
-            thread = start(add)
-            self.run_until(reactor, done)
+        threads = [start(ask) for _ in left]
+        try:
+            sys.setswitchinterval(1e-6)  # a thread may lose the processor anywhere
+            self.run_guarded(reactor)
+        finally:
+            sys.setswitchinterval(interval)
+        for thread in threads:
             thread.join()
+        assert silent == []
 
     def test_from_its_own_thread_a_call_waits_for_the_next_turn(self, reactor: Any) -> None:
         calls: list[str] = []
@@ -207,9 +191,7 @@ class ThreadsContract(ContractBase):
         for size in (2, 20):
             reactor.suggestThreadPoolSize(size)
             together = threading.Barrier(size)
-            waits = [
-                self.in_thread(reactor, together.wait, self.patience) for _ in range(size)
-            ]
+            waits = [self.in_thread(reactor, together.wait, self.patience) for _ in range(size)]
             for each in waits:
                 self.run_until(reactor, each)
 
@@ -225,7 +207,7 @@ class ThreadsContract(ContractBase):
         assert 1 <= len(threads) <= 2
 
     def test_a_negative_size_is_refused(self, reactor: Any) -> None:
-        with pytest.raises(ValueError):
+        with pytest.raises(ValueError, match="-1"):
             reactor.suggestThreadPoolSize(-1)
 
     # The end

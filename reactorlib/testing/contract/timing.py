@@ -80,7 +80,7 @@ class TimeContract(ContractBase):
 
     @pytest.mark.parametrize("delay", [-1, float("nan"), float("inf")])
     def test_an_impossible_delay_is_refused(self, reactor: Any, delay: float) -> None:
-        with pytest.raises(ValueError):
+        with pytest.raises(ValueError, match="delay"):
             reactor.callLater(delay, never)
 
     def test_calls_under_load_are_in_order_and_never_early(self, reactor: Any) -> None:

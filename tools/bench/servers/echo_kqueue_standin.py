@@ -5,7 +5,7 @@ connections does say whether our side of it is sound.
 """
 
 # mypy: ignore-errors
-# ruff: noqa: E402
+# ruff: noqa: I001
 
 from __future__ import annotations
 

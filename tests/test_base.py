@@ -1,0 +1,58 @@
+"""What the heart of the reactor does that only its inside can show."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from reactorlib.posixbase import Reactor
+from tests.backends import BACKENDS
+
+
+@pytest.fixture
+def reactor() -> Iterator[Reactor]:
+    reactor = Reactor(BACKENDS["poll"]())
+    yield reactor
+    reactor.close()
+
+
+def test_a_call_that_was_made_before_its_waking_does_not_hide_the_next(
+    reactor: Reactor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loop takes a call between callFromThread's two steps, then finds itself woken for none."""
+
+    class Overtaken(deque[Any]):
+        def append(self, item: Any) -> None:
+            super().append(item)
+            reactor.iterate()
+
+    calls: list[int] = []
+    monkeypatch.setattr(reactor, "_soon", Overtaken())
+    reactor.callFromThread(calls.append, 1)
+    assert calls == [1]
+    monkeypatch.setattr(reactor, "_soon", deque())
+    reactor.iterate()
+    wakings: list[int] = []
+    monkeypatch.setattr(reactor.engine, "wake", lambda: wakings.append(1))
+    reactor.callFromThread(calls.append, 2)
+    assert wakings == [1]
+
+
+def test_a_sleeping_reactor_is_woken_once_for_many_calls(
+    reactor: Reactor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wakings: list[int] = []
+    monkeypatch.setattr(reactor.engine, "wake", lambda: wakings.append(1))
+    for number in range(10):
+        reactor.callFromThread(int, number)
+    assert wakings == [1]
+
+
+def test_no_event_is_without_a_name_for_its_function() -> None:
+    from_engine = {
+        value for name, value in vars(events).items() if name.isupper() and _is_event(name)
+    }
+    assert from_engine == set(stopwatch._FUNCTIONS)
