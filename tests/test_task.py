@@ -731,7 +731,7 @@ class TestCooperator:
         self, process_clock: Clock, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         times = iter(range(1000))
-        monkeypatch.setattr("reactorlib.task.monotonic", lambda: next(times) / 250)
+        monkeypatch.setattr("reactorlib.cooperator.monotonic", lambda: next(times) / 250)
         seen: list[str] = []
         task = cooperate(steps(seen, "a", 9))
         results = results_of(coiterate(steps(seen, "b", 2)))
