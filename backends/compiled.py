@@ -19,10 +19,13 @@ def load(module: str = "reactorlib.backends._engine") -> Any:
     try:
         compiled = importlib.import_module(module)
     except ImportError as error:
-        raise ImportError(f"The compiled engine {module} cannot be loaded ({error}). {REBUILD}") from error
+        raise ImportError(
+            f"The compiled engine {module} cannot be loaded ({error}). {REBUILD}"
+        ) from error
     version = compiled.ffi.string(compiled.lib.engine_version()).decode()
     if version != __version__:
         raise ImportError(
-            f"The compiled engine {module} is of version {version}, reactorlib of {__version__}. {REBUILD}"
+            f"The compiled engine {module} is of version {version}, "
+            f"reactorlib of {__version__}. {REBUILD}"
         )
     return compiled

@@ -63,7 +63,7 @@ class Engine:
             self._checked(count)
             return NOTHING
         numbers = iter(self._records[: 4 * count].tolist())
-        return zip(numbers, numbers, numbers, numbers)
+        return zip(numbers, numbers, numbers, numbers, strict=True)
 
     def add(self, descriptor: int, kind: int) -> int:
         handle: int = self._call["add"](descriptor, kind)
@@ -73,7 +73,9 @@ class Engine:
 
     def explain_refusal(self, number: int) -> Exception | None:
         """The exception for an EVENT_OVERLOAD that the backend itself caused, if it did."""
-        return SelectLimitError(self._select_limit, self._select_limit) if number == ERANGE else None
+        return (
+            SelectLimitError(self._select_limit, self._select_limit) if number == ERANGE else None
+        )
 
     def detach(self, handle: int) -> int:
         return self._alive("detach", handle)

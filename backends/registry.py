@@ -125,11 +125,15 @@ def install(name: str | None = None, *, by_flag: bool = False) -> None:
         _installed = Installed(open_engine(name), _caller(), by_flag)
     elif _installed.by_flag and not by_flag:
         logger.info(
-            "%s asks for the %s backend; the command line chose %s", _caller(), name, _installed.engine.name
+            "%s asks for the %s backend; the command line chose %s",
+            _caller(),
+            name,
+            _installed.engine.name,
         )
     else:
         raise ReactorAlreadyInstalledError(
-            f"The {_installed.engine.name} reactor is already in place, installed at {_installed.where}. "
+            f"The {_installed.engine.name} reactor is already in place, "
+            f"installed at {_installed.where}. "
             "Install one before anything imports reactorlib.reactor."
         )
 

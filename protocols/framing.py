@@ -4,9 +4,12 @@ A framer knows no transport, no clock and no protocol. All share one shape:
 
 - `feed(data)` takes what came, however it was divided.
 - `frames` is a deque of the complete frames, for the caller to take from the left.
-  He may stop between any two, and take the rest as bytes by `take_rest`.
 - `fault` says, once `frames` is empty, why nothing will follow: the peer broke
   the rules. A framer with a fault ignores what it is fed.
+- `take_rest()` gives back, as bytes, all that was fed and not taken, and leaves
+  the framer as new. So the caller may stop between any two frames, or change a
+  limit there and feed the rest again.
+- `encode(frame)` is the inverse.
 
 The work is linear in the bytes that come, and what is kept is bounded: a frame's
 greatest length and its prefix. No regular expression, no `int` of unchecked text.
@@ -33,39 +36,52 @@ class Fault:
 
 
 class Framer:
-    """What all framers share."""
+    """What all framers share: a buffer of what is incomplete."""
 
-    __slots__ = ("fault", "frames")
+    __slots__ = ("_buffer", "fault", "frames", "max_length")
 
-    def __init__(self) -> None:
+    def __init__(self, max_length: int) -> None:
         self.frames: deque[bytes] = deque()
         self.fault: Fault | None = None
+        self.max_length = max_length
+        self._buffer = bytearray()
 
     def feed(self, data: bytes) -> None:
         """Take bytes, and add the frames that they complete."""
         raise NotImplementedError
 
+    def encode(self, frame: bytes) -> bytes:
+        """The bytes that stand for a frame."""
+        raise NotImplementedError
+
+    def take_rest(self) -> bytes:
+        """Everything that was fed and not taken, as the bytes that came."""
+        unfinished = self.fault.data if self.fault else bytes(self._buffer)
+        rest = b"".join([*map(self.encode, self.frames), unfinished])
+        self.frames.clear()
+        self._buffer.clear()
+        self.fault = None
+        return rest
+
 
 class LineFramer(Framer):
     """Lines that end in `delimiter`, of up to `max_length` bytes without it.
 
-    The limits may be changed at any time, and hold for what is fed afterwards.
+    Both may be changed at any time, and hold for what is fed afterwards.
     """
 
-    __slots__ = ("_partial", "delimiter", "max_length")
+    __slots__ = ("delimiter",)
 
     def __init__(self, delimiter: bytes = b"\r\n", max_length: int = 16384) -> None:
-        super().__init__()
         if not delimiter:
             raise ValueError("a delimiter has at least one byte")
+        super().__init__(max_length)
         self.delimiter = delimiter
-        self.max_length = max_length
-        self._partial = bytearray()
 
     def feed(self, data: bytes) -> None:
         if self.fault is not None:
             return
-        partial = self._partial
+        partial = self._buffer
         if partial:
             # The delimiter may straddle the border, and begins nowhere earlier.
             start = max(0, len(partial) - len(self.delimiter) + 1)
@@ -82,27 +98,23 @@ class LineFramer(Framer):
             self._check_partial()
         self.frames += lines
 
-    def take_rest(self) -> bytes:
-        """Everything that was fed and not taken, as the bytes that came."""
-        rest = self.delimiter.join([*self.frames, bytes(self._partial)])
-        self.frames.clear()
-        self._partial.clear()
-        return rest
+    def encode(self, frame: bytes) -> bytes:
+        return frame + self.delimiter
 
     def _check_partial(self) -> None:
         # What may yet prove to be the delimiter's first bytes does not count.
-        if self.fault is None and len(self._partial) >= self.max_length + len(self.delimiter):
-            self._overflow(bytes(self._partial))
+        if self.fault is None and len(self._buffer) >= self.max_length + len(self.delimiter):
+            self._overflow(bytes(self._buffer))
 
     def _check_lines(self, lines: list[bytes]) -> None:
         for index, line in enumerate(lines):
             if len(line) > self.max_length:
-                self._overflow(self.delimiter.join([*lines[index:], bytes(self._partial)]))
+                self._overflow(self.delimiter.join([*lines[index:], self._buffer]))
                 del lines[index:]
                 return
 
     def _overflow(self, data: bytes) -> None:
-        self._partial.clear()
+        self._buffer.clear()
         self.fault = Fault(f"a line is longer than {self.max_length} bytes", data, too_long=True)
 
 
@@ -113,12 +125,10 @@ class LengthFramer(Framer):
     needed, so that a frame in many pieces is looked at once.
     """
 
-    __slots__ = ("_buffer", "_needed", "max_length")
+    __slots__ = ("_needed",)
 
     def __init__(self, max_length: int) -> None:
-        super().__init__()
-        self.max_length = max_length
-        self._buffer = bytearray()
+        super().__init__(max_length)
         self._needed = 1
 
     def feed(self, data: bytes) -> None:
@@ -136,11 +146,8 @@ class LengthFramer(Framer):
             buffer += data[done:] if done else data
 
     def take_rest(self) -> bytes:
-        """The bytes that were fed and belong to no complete frame."""
-        rest = bytes(self._buffer)
-        self._buffer.clear()
         self._needed = 1
-        return rest
+        return super().take_rest()
 
     def cut(self, data: bytes) -> int:
         """Add the complete frames; return how many bytes they took.
@@ -153,77 +160,23 @@ class LengthFramer(Framer):
         self.fault = Fault(reason, data, too_long)
 
 
+def netstring(data: bytes) -> bytes:
+    """A netstring: `5:hello,`."""
+    return b"%d:%b," % (len(data), data)
+
+
 class NetstringFramer(LengthFramer):
-    """Netstrings: `5:hello,`. The length is `0` or ASCII digits without a leading zero."""
+    """Netstrings. A length is `0` or ASCII digits without a leading zero."""
 
-    __slots__ = ()
+    __slots__ = ("_lengths",)
 
-    def cut(self, data: bytes) -> int:
-        done, size, add = 0, len(data), self.frames.append
-        digits = len(str(self.max_length))
-        while done < size:
-            colon = data.find(b":", done, done + digits + 1)
-            if colon < 0:
-                self._check_unfinished_length(data[done : done + digits + 1], digits)
-                self._needed = size - done + 1
-                return done
-            length = self._length(data[done:colon])
-            if length < 0:
-                return done
-            end = colon + 1 + length
-            if end >= size:
-                self._needed = end + 1 - done
-                return done
-            if data[end] != 0x2C:
-                self._break("a netstring does not end in a comma", data[done:])
-                return done
-            add(data[colon + 1 : end])
-            done = end + 1
-        return done
-
-    def _length(self, text: bytes) -> int:
-        """The length that the text stands for, or -1 after a fault."""
-        if not text.isdigit() or (text[0] == 0x30 and len(text) > 1):
-            self._break(f"{text!r} is not the length of a netstring", text)
-            return -1
-        length = int(text)
-        if length > self.max_length:
-            self._break(
-                f"a netstring of {length} bytes; {self.max_length} are allowed", text, too_long=True
-            )
-            return -1
-        return length
-
-    def _check_unfinished_length(self, text: bytes, digits: int) -> None:
-        if len(text) > digits:
-            too_long = text.isdigit() and text[0] != 0x30
-            self._break("the length of a netstring has no end", text, too_long=too_long)
-        elif text and (not text.isdigit() or (text[0] == 0x30 and len(text) > 1)):
-            self._break(f"{text!r} is not the length of a netstring", text)
-
-
-class IntFramer(LengthFramer):
-    """Frames behind their length as a big-endian integer of 1, 2 or 4 bytes."""
-
-    __slots__ = ("_prefix",)
-
-    def __init__(self, prefix: struct.Struct, max_length: int) -> None:
+    def __init__(self, max_length: int) -> None:
         super().__init__(max_length)
-        self._prefix = prefix
+        # Lengths seen, by their text with its colon: a peer uses few, one after the other.
+        self._lengths: dict[bytes, int] = {}
+
+    def encode(self, frame: bytes) -> bytes:
+        return netstring(frame)
 
     def cut(self, data: bytes) -> int:
-        done, size, add = 0, len(data), self.frames.append
-        read, width, most = self._prefix.unpack_from, self._prefix.size, self.max_length
-        while size - done >= width:
-            (length,) = read(data, done)
-            if length > most:
-                self._break(f"a frame of {length} bytes; {most} are allowed", data[done:], too_long=True)
-                return done
-            start = done + width
-            if size - start < length:
-                self._needed = width + length
-                return done
-            done = start + length
-            add(data[start:done])
-        self._needed = width
-        return done
+        ...

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     reactor: Reactor
 
-__all__ = ["__version__", "reactor", "run"]  # noqa: F822 - both come from __getattr__
+__all__ = ["__version__", "reactor", "run"]
 
 
 _LAZY = {"reactor": "reactorlib._global", "run": "reactorlib.running"}

@@ -61,7 +61,7 @@ def run(
         return result
     if under_way.interrupted and outcome.check(CancelledError):
         raise KeyboardInterrupt
-    outcome.raiseException()
+    raise outcome.as_exception()
 
 
 def _remove(reactor: Any, trigger: Any) -> None:

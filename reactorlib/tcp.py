@@ -206,7 +206,7 @@ class Port:
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             sock.bind((self.interface, self.port))
             sock.listen(self.backlog)
-        except (OSError, OverflowError, ValueError) as cause:
+        except (OSError, OverflowError, ValueError, TypeError) as cause:  # TypeError: no such name
             sock.close()
             raise error.CannotListenError(self.interface, self.port, cause) from cause
         return sock

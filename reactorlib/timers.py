@@ -17,12 +17,12 @@ Guarantees:
 Never thread safe: everything here belongs to the thread of its reactor.
 
 Facts that the code rests on.  A new call is only put on a list; it enters the
-heap when the queue is next asked what is due, because most calls of a busy
-server are cancelled before that.  The heap holds tuples (time, sequence, call),
+heap when the queue is next asked what is due, so that one that is cancelled
+before costs no sorting.  The heap holds tuples (time, sequence, call),
 so that ordering never runs Python code.  An entry is live while it *is* the
 ``_entry`` of its call.  The time of a live entry is never later than the time
 of its call: moving a call to a later time only writes the new time down, and
-the entry is sorted in again when it comes to the top.
+the entry is sorted in again when the old time has come.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class DelayedCall:
         func, args, kw: what will be called; gone once the call is cancelled.
     """
 
-    # No __init__: callLater writes the attributes itself, at two thirds of the cost.
+    # No __init__: callLater writes the attributes itself, at three quarters of the cost.
     __slots__ = ("_entry", "_queue", "args", "func", "kw", "time")
 
     time: float

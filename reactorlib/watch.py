@@ -122,5 +122,3 @@ class Watches:
         for watch in watches:
             self.drop(watch)
         return [watch.target for watch in watches]
-
-

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from reactorlib.defer import Deferred, inlineCallbacks
+from reactorlib.defer import Deferred, inlineCallbacks, succeed
 
 Inline: TypeAlias = Generator[Deferred[Any], Any, Any]
 
@@ -18,6 +18,11 @@ class Boom(Exception):
 
 def boom(*_: object) -> None:
     raise Boom("text")
+
+
+def waiting_for(inner: Deferred[Any]) -> Deferred[Any]:
+    """A Deferred that has been fired and waits for another."""
+    return succeed(None).addCallback(lambda _: inner)
 
 
 def results_of(deferred: Deferred[Any]) -> list[Any]:

@@ -13,6 +13,7 @@ CONTRACTS = (
     contract.ThreadsContract,
     contract.DescriptorsContract,
     contract.DescriptorEndsContract,
+    contract.StreamsContract,
     contract.SystemContract,
 )
 

@@ -22,8 +22,8 @@ from tests.deferreds import Boom, boom, result_of, results_of
 
 class TestCallbacks:
     def test_pass_the_result_on(self) -> None:
-        deferred: Deferred[int] = Deferred()
-        chain = deferred.addCallback(lambda result: result + 1).addCallback(str)
+        deferred: Deferred[Any] = Deferred()
+        chain: object = deferred.addCallback(lambda result: result + 1).addCallback(str)
         assert chain is deferred
         deferred.callback(1)
         assert result_of(deferred) == "2"

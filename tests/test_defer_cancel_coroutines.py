@@ -32,6 +32,16 @@ class TestCancelling:
         deferred.cancel()
         assert result_of(deferred) == 1
 
+    def test_after_the_end_cancels_what_a_callback_waits_for(self, waits: Any) -> None:
+        pending: Deferred[int] = Deferred()
+        other: Deferred[int] = Deferred()
+        deferred = waits(pending)
+        pending.callback(1)
+        deferred.addCallback(lambda _: other)
+        deferred.cancel()
+        assert other.called
+        assert isinstance(result_of(deferred), CancelledError)
+
 
 class TestSurvivingACancel:
     def test_a_coroutine_may_catch_it_and_return(self) -> None:

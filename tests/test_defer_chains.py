@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -17,13 +18,13 @@ from reactorlib.defer import (
     succeed,
 )
 from reactorlib.failure import Failure
-from tests.deferreds import Boom, boom, result_of, results_of
+from tests.deferreds import Boom, boom, result_of, results_of, waiting_for
 
 
 class TestChains:
     def test_wait_for_a_deferred_that_a_callback_returns(self) -> None:
         inner: Deferred[int] = Deferred()
-        outer = succeed(1).addCallback(lambda _: inner)
+        outer = waiting_for(inner)
         results = results_of(outer)
         assert results == []
         inner.callback(2)
@@ -32,14 +33,14 @@ class TestChains:
 
     def test_take_the_result_of_one_that_has_it(self) -> None:
         inner = succeed(2)
-        assert result_of(succeed(1).addCallback(lambda _: inner)) == 2
+        assert result_of(waiting_for(inner)) == 2
         assert result_of(inner) is None
 
     def test_pass_failures_on(self) -> None:
         error = Boom()
         for late in (True, False):
             inner: Deferred[int] = Deferred()
-            outer: Deferred[int] = succeed(1).addCallback(lambda _, d=inner: d)
+            outer = waiting_for(inner)
             results = results_of(outer) if late else []
             inner.errback(error)
             assert (results or results_of(outer)) == [error]
@@ -50,15 +51,15 @@ class TestChains:
 
     def test_wait_for_one_that_waits(self) -> None:
         inner: Deferred[int] = Deferred()
-        middle = succeed(0).addCallback(lambda _: inner)
-        results = results_of(succeed(0).addCallback(lambda _: middle))
+        middle = waiting_for(inner)
+        results = results_of(waiting_for(middle))
         inner.callback(3)
         assert results == [3]
 
     def test_wait_for_one_that_is_paused(self) -> None:
         inner = succeed(1)
         inner.pause()
-        results = results_of(succeed(0).addCallback(lambda _: inner))
+        results = results_of(waiting_for(inner))
         assert results == []
         inner.unpause()
         assert results == [1]
@@ -67,15 +68,15 @@ class TestChains:
         order: list[Any] = []
         inner: Deferred[int] = Deferred()
         for name in ("a", "b"):
-            waiter = succeed(0).addCallback(lambda _: inner)
-            waiter.addCallback(lambda result, name=name: order.append((name, result)))
+            waiter = waiting_for(inner)
+            waiter.addCallback(lambda result, name: order.append((name, result)), name)
         inner.addCallback(lambda result: order.append(("own", result)))
         inner.callback(1)
         assert order == [("a", 1), ("b", None), ("own", None)]
 
     def test_that_end_at_a_paused_waiter_do_not_stop_the_others(self) -> None:
         inner: Deferred[int] = Deferred()
-        waiter = succeed(0).addCallback(lambda _: inner)
+        waiter = waiting_for(inner)
         waiter.pause()
         own = results_of(inner)
         results = results_of(waiter)
@@ -98,7 +99,7 @@ class TestChains:
         innermost: Deferred[int] = Deferred()
         outer = innermost
         for _ in range(length):
-            outer = succeed(0).addCallback(lambda _, d=outer: d)
+            outer = waiting_for(outer)
             outer.addCallback(lambda result: result + 1)
         innermost.callback(0)
         assert result_of(outer) == length
@@ -107,7 +108,7 @@ class TestChains:
         cancelled: list[Any] = []
         outer: Deferred[int] = Deferred(cancelled.append)
         for _ in range(100_000):
-            outer = succeed(0).addCallback(lambda _, d=outer: d)
+            outer = waiting_for(outer)
         outer.cancel()
         assert len(cancelled) == 1
         assert isinstance(result_of(outer), CancelledError)
@@ -204,7 +205,7 @@ class TestCancelling:
 
     def test_cancels_what_is_waited_for(self) -> None:
         inner: Deferred[int] = Deferred()
-        outer = succeed(0).addCallback(lambda _: inner)
+        outer = waiting_for(inner)
         outer.cancel()
         assert isinstance(result_of(outer), CancelledError)
         assert result_of(inner) is None
@@ -216,7 +217,7 @@ class TestCancelling:
         second.addCallback(lambda _: first)
         first.callback(None)
         second.callback(None)
-        outside = succeed(0).addCallback(lambda _: first)
+        outside = waiting_for(first)
         for deferred in (first, second, outside):
             deferred.cancel()
             assert deferred.paused
@@ -274,15 +275,12 @@ class TestTimeouts:
 
     def test_another_outcome_of_the_cancelling_is_kept(self, clock: FakeClock) -> None:
         error = Boom()
-        for outcome in (1, error):
-            deferred: Deferred[Any] = Deferred(
-                lambda d, outcome=outcome: d.callback(
-                    Failure(outcome) if isinstance(outcome, Boom) else outcome
-                )
-            )
+        outcomes: tuple[tuple[Any, Any], ...] = ((1, 1), (Failure(error), error))
+        for outcome, expected in outcomes:
+            deferred: Deferred[Any] = Deferred(partial(Deferred.callback, result=outcome))
             deferred.addTimeout(1, clock)
             clock.call.fire()
-            assert result_of(deferred) == outcome
+            assert result_of(deferred) == expected
 
     def test_a_cancel_of_the_users_own_stays_one(self, clock: FakeClock) -> None:
         deferred: Deferred[int] = Deferred()

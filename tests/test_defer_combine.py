@@ -206,6 +206,17 @@ class TestRace:
         assert isinstance(result_of(outcome), CancelledError)
         stubborn.addErrback(lambda _: None)
 
+    def test_a_loser_whose_canceller_raises_does_no_harm(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        winner: Deferred[int] = Deferred()
+        losers: list[Deferred[int]] = [Deferred(boom), Deferred()]
+        results = results_of(race([winner, *losers]))
+        winner.callback(1)
+        assert results == [(0, 1)]
+        assert [loser.called for loser in losers] == [False, True]
+        assert len(caplog.records) == 1
+
     def test_the_winner_may_be_among_them_twice(self) -> None:
         (one,) = pending(1)
         results = results_of(race([one, one]))

@@ -107,6 +107,15 @@ class TestAwait:
         pending.callback(1)
         assert results == [(1, 1)]
 
+    def test_one_that_is_just_being_handled(self) -> None:
+        error = Boom()
+        failed: Deferred[Any] = Deferred()
+        results: list[Any] = []
+        failed.addErrback(lambda _: results.extend(results_of(ensureDeferred(wait_for(failed)))))
+        failed.errback(error)
+        assert results == [error]
+        assert result_of(failed) is None
+
     def test_a_coroutine_that_pauses_what_it_awaited_holds_it(self) -> None:
         async def pause() -> None:
             await pending

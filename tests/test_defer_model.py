@@ -171,7 +171,7 @@ class Run:
 
         return callback
 
-    def outcome(self, program: list[Step]) -> tuple[Trace, list[object]]:
+    def outcome(self, program: list[Step]) -> tuple[Trace, Trace]:
         for step in program:
             self.do(step)
         for index in range(COUNT):

@@ -7,6 +7,7 @@ import logging
 import sys
 import weakref
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -24,7 +25,7 @@ from reactorlib.defer import (
     succeed,
 )
 from reactorlib.failure import Failure
-from tests.deferreds import WAYS, Boom, boom, result_of, wait_for, wait_inline
+from tests.deferreds import WAYS, Boom, boom, result_of, wait_for, wait_inline, waiting_for
 
 
 @pytest.fixture(autouse=True)
@@ -97,8 +98,21 @@ class TestReports:
 
     def test_of_the_waiter_alone(self, caplog: pytest.LogCaptureFixture) -> None:
         inner: Deferred[int] = Deferred()
-        outer = succeed(0).addCallback(lambda _, inner=inner: inner)
+        outer = waiting_for(inner)
         inner.errback(Boom())
+        del inner
+        assert caplog.records == []
+        del outer
+        assert len(caplog.records) == 1
+
+    def test_of_the_waiter_for_one_that_was_to_be_reported(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        inner: Deferred[int] = Deferred()
+        inner.pause()
+        inner.errback(Boom())
+        outer = waiting_for(inner)
+        inner.unpause()
         del inner
         assert caplog.records == []
         del outer
@@ -204,8 +218,8 @@ class TestNothingIsKeptAlive:
     def test_by_one_that_was_fired(self) -> None:
         thing = Thing()
         alive = weakref.ref(thing)
-        deferred: Deferred[Any] = Deferred(lambda _, thing=thing: None)
-        deferred.addCallback(lambda _, thing=thing: None)
+        deferred: Deferred[Any] = Deferred(partial(print, thing))
+        deferred.addCallback(lambda _, thing: None, thing)
         del thing
         assert alive() is not None
         deferred.callback(None)
@@ -216,7 +230,7 @@ class TestNothingIsKeptAlive:
         alive = weakref.ref(thing)
         pending: Deferred[int] = Deferred()
         deferred: Deferred[Any] = Deferred()
-        deferred.addCallback(lambda _, thing=thing: pending).addCallback(lambda _: None)
+        deferred.addCallback(lambda _, thing: pending, thing).addCallback(lambda _: None)
         del thing
         deferred.callback(None)
         assert alive() is None
@@ -225,7 +239,7 @@ class TestNothingIsKeptAlive:
     @pytest.mark.parametrize("error", [None, Boom()])
     def test_by_a_chain(self, error: Boom | None) -> None:
         inner: Deferred[Any] = Deferred()
-        outer = succeed(0).addCallback(lambda _, inner=inner: inner).addErrback(lambda _: None)
+        outer = waiting_for(inner).addErrback(lambda _: None)
         references = weakref.ref(inner), weakref.ref(outer)
         inner.callback(error and Failure(error))
         del inner, outer
@@ -274,6 +288,41 @@ class TestNothingIsKeptAlive:
         del thing, pending, deferred
         assert alive() is None
 
+    @pytest.mark.parametrize("late", [False, True])
+    def test_by_an_error_that_was_awaited(self, late: bool) -> None:
+        async def catch(pending: list[Deferred[Any]]) -> Any:
+            try:
+                await pending.pop()
+            except Boom as error:
+                return weakref.ref(error)
+
+        pending: Deferred[Any] = Deferred()
+        if not late:
+            pending.errback(Boom())
+        deferred = ensureDeferred(catch([pending]))
+        if late:
+            pending.errback(Boom())
+        del pending
+        assert result_of(deferred)() is None
+
+    def test_by_an_error_that_a_coroutine_raised(self) -> None:
+        def fail_with(thing: Thing) -> None:
+            raise Boom(thing)
+
+        async def fail_later(pending: Deferred[Any], thing: Thing) -> None:
+            await pending
+            fail_with(thing)
+
+        thing = Thing()
+        alive = weakref.ref(thing)
+        pending: Deferred[Any] = Deferred()
+        deferred = ensureDeferred(fail_later(pending, thing))
+        pending.callback(1)
+        del thing, pending
+        assert alive() is not None
+        deferred.addErrback(lambda _: None)
+        assert alive() is None
+
     def test_by_an_error_that_is_handled(self) -> None:
         def fail_with(_: object, thing: Thing) -> None:
             raise Boom(thing)
@@ -317,7 +366,7 @@ class TestNothingIsKeptAlive:
             assert isinstance(result_of(deferred), Boom)
             del thing, pending, deferred
             assert alive() is None, late
-        assert reason.value.__traceback__ is reason.value.__context__ is None
+        assert (reason.value.__traceback__, reason.value.__context__) == (None, None)
 
 
 def test_a_pending_deferred_is_small() -> None:

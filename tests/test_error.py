@@ -64,6 +64,7 @@ BASES: list[tuple[type[BaseException], type[BaseException]]] = [
     (error.BackendUnavailable, RuntimeError),
     (error.FileDescriptorLimit, Exception),
     (error.SelectLimitError, ValueError),
+    (error.ConnectionLimitReached, Exception),
 ]
 
 EXAMPLES: list[tuple[BaseException, str]] = [
@@ -111,6 +112,10 @@ EXAMPLES: list[tuple[BaseException, str]] = [
         error.SelectLimitError(1500, 1024),
         "The select reactor cannot watch descriptor 1500: it takes only those below 1024 "
         "(FD_SETSIZE). Use --reactor epoll or --reactor poll (kqueue on BSD and macOS).",
+    ),
+    (
+        error.ConnectionLimitReached(300),
+        "All 300 connections that this program allows are open.",
     ),
 ]
 

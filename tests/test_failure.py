@@ -346,7 +346,7 @@ class TestSharing:
         finally:
             gc.enable()
         value = reason.value
-        assert value.__traceback__ is value.__context__ is value.__cause__ is None
+        assert (value.__traceback__, value.__context__, value.__cause__) == (None, None, None)
         reason.cleanFailure()
         assert reason.getTraceback() == f"{__name__}.Refusal: ('text', 0)\n"
 

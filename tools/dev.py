@@ -85,7 +85,7 @@ def types(_: list[str]) -> int:
     set_up("test")
     settings = ("--config-file", str(ROOT / "setup.cfg"), "--cache-dir", str(ROOT / ".mypy_cache"))
     return call("mypy", *settings, "-p", "reactorlib", cwd=installed_tree()) or call(
-        "mypy", *settings, "setup.py", "tools/dev.py"
+        "mypy", *settings, "setup.py", "tools/dev.py", "tools/interpreters.py"
     )
 
 
@@ -101,7 +101,7 @@ def set_up(extra: str = "") -> None:
     make_venv()
     what = "reactorlib and its tools" if extra else "reactorlib"
     print(f"Building and installing {what} in {VENV}, which can take a minute", flush=True)
-    pip = [VENV / "bin" / "python", "-m", "pip", "install", "--disable-pip-version-check"]
+    pip = [str(VENV / "bin" / "python"), "-m", "pip", "install", "--disable-pip-version-check"]
     source = f".[{extra}]" if extra else "."
     if subprocess.run([*pip, "--quiet", "--editable", source], cwd=ROOT).returncode:
         sys.exit("dev.py: reactorlib could not be installed; the reason is above.")
@@ -117,7 +117,8 @@ def is_installed(extra: str) -> bool:
 def fingerprint() -> str:
     """Differs whenever the package has to be installed anew."""
     files = [ROOT / name for name in INSTALLED_FROM]
-    files += sorted(file for file in ROOT.glob("*/native/*") if file.is_file())
+    for folder in ("backends/native", "protocols/native"):
+        files += sorted(file for file in (ROOT / folder).glob("*.*") if file.is_file())
     digest = hashlib.sha256(f"{ROOT} {(VENV / 'bin' / 'python').resolve()}".encode())
     for file in files:
         digest.update(f"\0{file}\0".encode() + file.read_bytes())

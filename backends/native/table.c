@@ -96,6 +96,9 @@ static unsigned first_interest(int kind)
 
 int64_t slot_new(engine *e, int fd, int kind)
 {
+    /* Registered by the first watch, but refused now if it cannot be then. */
+    if (kind == ENGINE_WATCHED && e->poller->modify(e->state, fd, 0, 0, 0) == -ERANGE)
+        return -ERANGE;
     if (cover_fd(e, fd) < 0 || evict(e, fd) < 0)
         return -ENOMEM;
     int index = take_free(e);

@@ -11,7 +11,6 @@ import os
 from collections.abc import Callable
 from typing import Any, Protocol
 
-
 from reactorlib.app.mistakes import UserMistake
 
 
@@ -19,6 +18,7 @@ class Parser(Protocol):
     """What both a parser and a group of its arguments can do."""
 
     def add_argument(self, *names: str, **options: Any) -> Any: ...
+
 
 TRUE = ("1", "true", "yes", "on")
 FALSE = ("0", "false", "no", "off", "")
@@ -49,9 +49,7 @@ def add_flag(
     parser.add_argument(*names, type=type, default=default, help=f"{help} [{name}]", **options)
 
 
-def add_switch(
-    parser: Parser, *names: str, help: str, default: Any = False
-) -> None:
+def add_switch(parser: Parser, *names: str, help: str, default: Any = False) -> None:
     """Add a flag that is on or off; for the default see add_flag."""
     name = variable(names[-1])
     if default != argparse.SUPPRESS:

@@ -55,7 +55,7 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="reactorlib",
         description="Servers on a reactor whose event loop is chosen by name.",
-        epilog="Each flag can be given by the environment variable in brackets; the flag is stronger.",
+        epilog="The variable in brackets does what the flag does; the flag is stronger.",
     )
     parser.add_argument("--version", action="version", version=f"reactorlib {__version__}")
     parser.add_argument("--list-reactors", action="store_true", help="show the backends and end")
@@ -77,9 +77,13 @@ def _parse(argv: list[str]) -> argparse.Namespace:
 def _add_common_flags(parser: argparse.ArgumentParser, **default: Any) -> None:
     """The flags that may stand before and after the command."""
     common = parser.add_argument_group("for every command")
-    add_flag(common, "--reactor", help="the backend: see --list-reactors", metavar="NAME", **default)
+    add_flag(
+        common, "--reactor", help="the backend: see --list-reactors", metavar="NAME", **default
+    )
     add_switch(common, "-v", "--verbose", help="log more", **default)
-    add_flag(common, "--log-file", help="log to this file, not to stderr", metavar="FILE", **default)
+    add_flag(
+        common, "--log-file", help="log to this file, not to stderr", metavar="FILE", **default
+    )
     add_flag(
         common,
         "--max-connections",
@@ -108,7 +112,9 @@ def _set_up_logging(options: argparse.Namespace) -> None:
             logging.FileHandler(options.log_file) if options.log_file else logging.StreamHandler()
         )
     except OSError as cause:
-        raise UserMistake(f"cannot open the log file {options.log_file}: {cause.strerror}") from cause
+        raise UserMistake(
+            f"cannot open the log file {options.log_file}: {cause.strerror}"
+        ) from cause
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     logger.addHandler(handler)
     logger.setLevel(logging.DEBUG if options.verbose else logging.INFO)

@@ -63,11 +63,7 @@ class DeferredList(Deferred[Any]):
 
     def _cancel(self) -> None:
         """Cancel every Deferred of the list, which fires this one unless they refuse."""
-        for deferred in self._deferredList:
-            try:
-                deferred.cancel()
-            except Exception:
-                logger.exception("The canceller of a Deferred in a DeferredList raised")
+        _cancel_all(self._deferredList)
 
     def _collect(self, result: Any, index: int) -> Any:
         success = not isinstance(result, Failure)
@@ -109,19 +105,12 @@ def race(ds: Sequence[Deferred[T]]) -> Deferred[tuple[int, T]]:
     failures: dict[int, Failure] = {}
     decided = False
 
-    def cancel(_: object) -> None:
-        for runner in runners:
-            runner.cancel()
-
     def succeeded(result: T, index: int) -> None:
         nonlocal decided
-        if decided:
-            return
-        decided = True
-        for other in runners:
-            if other is not runners[index]:
-                other.cancel()
-        outcome.callback((index, result))
+        if not decided:
+            decided = True
+            _cancel_all(runners)
+            outcome.callback((index, result))
 
     def failed(failure: Failure, index: int) -> None:
         failures[index] = failure
@@ -131,9 +120,18 @@ def race(ds: Sequence[Deferred[T]]) -> Deferred[tuple[int, T]]:
     def fail_all() -> None:
         outcome.errback(FailureGroup([failures[index] for index in sorted(failures)]))
 
-    outcome: Deferred[tuple[int, T]] = Deferred(cancel)
+    outcome: Deferred[tuple[int, T]] = Deferred(lambda _: _cancel_all(runners))
     if not runners:
         fail_all()
     for index, runner in enumerate(runners):
         runner.addCallbacks(succeeded, failed, (index,), None, (index,))
     return outcome
+
+
+def _cancel_all(several: list[Deferred[Any]]) -> None:
+    """Cancel those that have not fired, whatever their cancellers raise."""
+    for deferred in several:
+        try:
+            deferred.cancel()
+        except Exception:
+            logger.exception("The canceller of a Deferred raised")

@@ -71,8 +71,10 @@ class _CoroutineDeferred(Deferred[T]):
 
     def _receive(self, result: Any) -> bool:
         """Let the coroutine run until it awaits or ends; return whether its end is to be told."""
-        self._awaited = None
         coroutine: Any = self._coroutine
+        if coroutine is None:
+            return super()._receive(result)
+        self._awaited = None
         context = self._context
         while True:
             try:

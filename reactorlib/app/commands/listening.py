@@ -11,9 +11,15 @@ from reactorlib.app.flags import add_flag, port_number
 
 def add_listening_flags(parser: argparse.ArgumentParser, port: int) -> None:
     """`--port` and `--host`."""
-    add_flag(parser, "--port", type=port_number, default=port, metavar="PORT", help=f"default {port}")
     add_flag(
-        parser, "--host", default="", metavar="ADDRESS", help="the interface, default every IPv4 one"
+        parser, "--port", type=port_number, default=port, metavar="PORT", help=f"default {port}"
+    )
+    add_flag(
+        parser,
+        "--host",
+        default="",
+        metavar="ADDRESS",
+        help="the interface, default every IPv4 one",
     )
 
 

@@ -17,9 +17,16 @@ from reactorlib.testing.contract.base import ContractBase, LoggedErrors
 from reactorlib.testing.contract.core import CoreContract
 from reactorlib.testing.contract.descriptor_ends import DescriptorEndsContract
 from reactorlib.testing.contract.descriptors import DescriptorsContract
+from reactorlib.testing.contract.streams import StreamsContract
 from reactorlib.testing.contract.system import SystemContract
+from reactorlib.testing.contract.tcp_port import PortContract
 from reactorlib.testing.contract.threads import ThreadsContract
 from reactorlib.testing.contract.timing import TimeContract
+
+
+class TCPContract(PortContract):
+    """All of TCP."""
+
 
 __all__ = [
     "ContractBase",
@@ -27,7 +34,10 @@ __all__ = [
     "DescriptorEndsContract",
     "DescriptorsContract",
     "LoggedErrors",
+    "PortContract",
+    "StreamsContract",
     "SystemContract",
+    "TCPContract",
     "ThreadsContract",
     "TimeContract",
 ]

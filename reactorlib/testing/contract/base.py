@@ -182,14 +182,16 @@ class ContractBase:
 
         deferred.addBoth(finished)
         if not outcome:
-            self.run_guarded(reactor)
+            self.run_guarded(reactor, f"{deferred!r} did not fire")
         if not outcome:
-            pytest.fail(f"{deferred!r} did not fire within {self.patience} s")
+            pytest.fail(f"{deferred!r} did not fire before the run ended")
         if isinstance(outcome[0], Failure):
             outcome[0].raiseException()
         return outcome[0]
 
-    def run_guarded(self, reactor: Any, **options: Any) -> None:
+    def run_guarded(
+        self, reactor: Any, lack: str = "nothing ended the reactor", **options: Any
+    ) -> None:
         """Run the reactor, without signal handlers unless asked; fail if nothing ends it."""
         expired: list[bool] = []
 
@@ -204,7 +206,7 @@ class ContractBase:
             if guard.active():
                 guard.cancel()
         if expired:
-            pytest.fail(f"nothing ended the reactor within {self.patience} s")
+            pytest.fail(f"{lack} within {self.patience} s")
 
     def turn_until(self, reactor: Any, condition: Callable[[], object]) -> None:
         """Turn a reactor that does not run until something is true."""

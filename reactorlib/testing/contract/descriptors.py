@@ -214,7 +214,7 @@ class DescriptorsContract(ContractBase):
                 channels.append(Channel(ours, on_read=replace_the_others))
                 reactor.addReader(channels[-1])
                 theirs.send(b"x")
-            self.turn_until(reactor, lambda new=fresh: new)
+            self.turn_until(reactor, fresh.copy)
             reactor.iterate()
             assert [channel.reads for channel in fresh] == [0, 0, 0]
             assert sum(channel.reads for channel in channels) == 1
@@ -238,22 +238,21 @@ class DescriptorsContract(ContractBase):
         assert channel.writes == written
 
     def test_nested_turns_neither_lose_nor_double(self, reactor: Any, pairs: Pairs) -> None:
-        got: list[int] = []
-        sent = 20
+        got: list[bytes] = []
 
-        def read(channel: Channel, number: int) -> None:
-            assert channel.sock.recv(1) == b"x"
-            got.append(number)
+        def read(channel: Channel) -> None:
+            got.append(channel.sock.recv(10))
             reactor.iterate()
 
-        for number in range(sent):
+        sent = [b"%d" % number for number in range(20)]
+        for message in sent:
             ours, theirs = pairs()
-            reactor.addReader(Channel(ours, on_read=lambda each, n=number: read(each, n)))
-            theirs.send(b"x")
-        self.turn_until(reactor, lambda: len(got) >= sent)
+            reactor.addReader(Channel(ours, on_read=read))
+            theirs.send(message)
+        self.turn_until(reactor, lambda: len(got) >= len(sent))
         reactor.iterate()
-        assert sorted(got) == list(range(sent))
-        reactor.removeAll()
+        assert sorted(got) == sorted(sent)
+        assert {channel.reads for channel in reactor.removeAll()} == {1}
 
     def test_the_way_out_loses_no_event_of_the_turn(self, reactor: Any, pairs: Pairs) -> None:
         def leave(channel: Channel) -> None:

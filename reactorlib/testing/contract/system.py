@@ -257,7 +257,7 @@ class SystemContract(ContractBase):
 
     @pytest.mark.parametrize("number", STOPPING)
     def test_a_signal_to_a_fork_is_not_taken_for_its_parents(
-        self, reactor: Any, number: int
+        self, reactor: Any, number: signal.Signals
     ) -> None:
         """The fork dies of it, as it would without a reactor."""
         statuses: list[int] = []

@@ -162,9 +162,10 @@ class ThreadsContract(ContractBase):
         channel = Channel(ours, on_read=receive)
         reactor.addReader(channel)
         result = self.in_thread(reactor, release.wait, self.patience)
-        for number in range(1, 4):
+        for _ in range(3):
             theirs.send(b"x")
-            self.turn_until(reactor, lambda count=number: channel.reads == count)
+            self.turn_until(reactor, lambda: channel.reads)
+            channel.reads = 0
         assert not result.called
         release.set()
         assert self.run_until(reactor, result) is True
@@ -218,7 +219,7 @@ class ThreadsContract(ContractBase):
         def work() -> None:
             reactor.callFromThread(reactor.stop)
             for number in range(3):
-                got.append(blockingCallFromThread(reactor, lambda n=number: n))
+                got.append(blockingCallFromThread(reactor, int, number))
 
         result = reactor.callWhenRunning(lambda: finish(self.in_thread(reactor, work)))
 

@@ -5,7 +5,9 @@
  * each entry remembers which file it was made for, and where the number has
  * another one now, or none, its filters are gone and the epoll set is made anew.
  */
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE
+#endif
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>

@@ -5,7 +5,6 @@ connections does say whether our side of it is sound.
 """
 
 # mypy: ignore-errors
-# ruff: noqa: I001
 
 from __future__ import annotations
 

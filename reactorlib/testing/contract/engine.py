@@ -1,0 +1,25 @@
+"""The conformance suite of the seam below the reactor: any IEngine can be run through it.
+
+    class TestMine(EngineContract):
+        def make_engine(self):
+            return MyEngine()
+"""
+
+from __future__ import annotations
+
+from reactorlib.testing.contract.engine_calls import EngineCalls
+from reactorlib.testing.contract.engine_ends import EngineEnds
+from reactorlib.testing.contract.engine_listeners import EngineListeners
+from reactorlib.testing.contract.engine_output import EngineOutput
+from reactorlib.testing.contract.engine_streams import EngineStreams
+from reactorlib.testing.contract.engine_watching import EngineWatching
+
+
+class EngineContract(
+    EngineStreams, EngineOutput, EngineEnds, EngineListeners, EngineWatching, EngineCalls
+):
+    """All that IEngine promises, with each kernel interface's known traps.
+
+    Override `make_engine`. Where the backend cannot hold every descriptor,
+    `descriptor_limit` is the first one that it refuses.
+    """

@@ -1,0 +1,22 @@
+"""The TCP conformance suite on every backend."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from reactorlib.testing import contract
+from tests.backends import BACKENDS
+
+
+def applied(name: str) -> type[contract.TCPContract]:
+    """The contract for one backend."""
+
+    def make_engine(self: contract.ContractBase) -> Any:
+        return BACKENDS[name]()
+
+    attributes = {"__module__": __name__, "make_engine": make_engine}
+    return type(f"TestTCP_{name}", (contract.TCPContract,), attributes)
+
+
+for _name in BACKENDS:
+    globals()[f"TestTCP_{_name}"] = applied(_name)
