@@ -1,9 +1,9 @@
 """Protocols of lines, netstrings and counted strings: thin glue on the framers.
 
-The names and meanings are those of twisted.protocols.basic. What holds for
-all: after the connection was lost or told to be, no further string of what
-was received is delivered; a peer that breaks the rules loses its connection
-and nothing of it is delivered.
+The names and meanings are those of twisted.protocols.basic. A peer that breaks
+the rules loses its connection, and nothing of what came after is delivered.
+A limit or a delimiter that is changed holds from the next string on,
+however the bytes were divided.
 """
 
 from __future__ import annotations
@@ -11,46 +11,43 @@ from __future__ import annotations
 import logging
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, ClassVar
 
-from zope.interface import implementer
-
-from reactorlib.defer import Deferred
-from reactorlib.interfaces import IPullProducer
 from reactorlib.protocol import Protocol
-from reactorlib.protocols.framing import Framer, IntFramer, LineFramer, NetstringFramer
+from reactorlib.protocols.filesender import FileSender
+from reactorlib.protocols.framing import (
+    Fault,
+    Framer,
+    IntFramer,
+    LineFramer,
+    NetstringFramer,
+    netstring,
+)
+from reactorlib.protocols.receiver import Receiver
+
+__all__ = [
+    "FileSender",
+    "Int8StringReceiver",
+    "Int16StringReceiver",
+    "Int32StringReceiver",
+    "IntNStringReceiver",
+    "LineOnlyReceiver",
+    "LineReceiver",
+    "NetstringReceiver",
+    "StatefulStringProtocol",
+    "StringTooLongError",
+]
 
 logger = logging.getLogger("reactorlib")
 
 
-class _PausableProtocol(Protocol):
-    """One whose pause takes effect before the next string."""
-
-    paused = False
-
-    def pauseProducing(self) -> None:
-        """Deliver nothing more, from what was received already either, until resumeProducing."""
-        self.paused = True
-        self.transport.pauseProducing()
-
-    def resumeProducing(self) -> None:
-        """Go on, first with what was received already."""
-        self.paused = False
-        self.transport.resumeProducing()
-        self.dataReceived(b"")
-
-    def stopProducing(self) -> None:
-        """Lose the connection."""
-        self.paused = True
-        self.transport.stopProducing()
-
-
-class LineReceiver(_PausableProtocol):
+class LineReceiver(Receiver):
     """Lines that end in `delimiter`, and raw bytes in between where the protocol says so.
 
     A line of more than `MAX_LENGTH` bytes, without its delimiter, is given to
     lineLengthExceeded. After `setRawMode` everything goes to rawDataReceived
-    until `setLineMode`.
+    until `setLineMode`; `line_mode` says which it is.
     """
 
     delimiter = b"\r\n"
@@ -58,8 +55,6 @@ class LineReceiver(_PausableProtocol):
     line_mode: bool | int = True
 
     _framer: LineFramer | None = None
-    _delivering = False
-    _raw: list[bytes] | tuple[bytes, ...] = ()
 
     def lineReceived(self, line: bytes) -> Any:
         """A line, without its delimiter. Override this."""
@@ -70,7 +65,10 @@ class LineReceiver(_PausableProtocol):
         raise NotImplementedError
 
     def lineLengthExceeded(self, line: bytes) -> Any:
-        """A line is too long; `line` is what was received of it and after. Loses the connection."""
+        """A line is too long; `line` is what was received of it and after. Loses the connection.
+
+        An override may go on instead; what comes next begins after `line`.
+        """
         return self.transport.loseConnection()
 
     def sendLine(self, line: bytes) -> None:
@@ -82,76 +80,68 @@ class LineReceiver(_PausableProtocol):
         self.line_mode = False
 
     def setLineMode(self, extra: bytes = b"") -> None:
-        """From now on, give lines to lineReceived; `extra` comes before what will be received."""
-        self.line_mode = True
-        if extra:
+        """From now on, give lines to lineReceived.
+
+        `extra` is what rawDataReceived got and does not want: it is received
+        again, before anything else.
+        """
+        was_raw, self.line_mode = not self.line_mode, True
+        if extra and was_raw:
+            self._put_back(extra)
+            self.dataReceived(b"")
+        elif extra:
             self.dataReceived(extra)
 
     def clearLineBuffer(self) -> bytes:
         """Forget what was received and not delivered; returns it."""
-        return self._lines().take_rest()
+        rest = self._framer.take_rest() if self._framer else b""
+        return rest + self._take_waiting()
 
-    def dataReceived(self, data: bytes) -> None:
-        if self.line_mode:
-            framer = self._framer or self._lines()
-            if framer.max_length != self.MAX_LENGTH or framer.delimiter != self.delimiter:
-                self._adjust(framer)
-            framer.feed(data)
-        elif data:
-            self._raw = [*self._raw, data]
-        if not self._delivering:
-            self._delivering = True
-            try:
-                self._deliver()
-            finally:
-                self._delivering = False
-
-    def _lines(self) -> LineFramer:
-        if self._framer is None:
-            self._framer = LineFramer(self.delimiter, self.MAX_LENGTH)
-        return self._framer
-
-    def _adjust(self, framer: LineFramer) -> None:
-        rest = framer.take_rest()
-        self._framer = LineFramer(self.delimiter, self.MAX_LENGTH)
-        self._framer.feed(rest)
-
-    def _deliver(self) -> None:
-        """Lines and raw bytes, whichever the mode is, until there is nothing left to give."""
-        while not self.paused and not self._leaving():
-            if not self.line_mode:
-                if not self._deliver_raw():
-                    return
-            elif not self._deliver_lines():
-                return
-
-    def _deliver_lines(self) -> bool:
-        """Whether it may be worth going on."""
-        framer = self._lines()
+    def _take(self, data: bytes) -> bool:
+        if not self.line_mode:
+            return self._take_raw(data)
+        framer = self._framer
+        if (
+            framer is None
+            or framer.delimiter != self.delimiter
+            or framer.max_length != self.MAX_LENGTH
+        ):
+            data = self._take_partial() + data
+            framer = self._framer = self._new_framer()
+        framer.feed(data)
         frames, transport = framer.frames, self.transport
+        delimiter, max_length = self.delimiter, self.MAX_LENGTH
         while frames:
             self.lineReceived(frames.popleft())
-            if self.paused or not self.line_mode or transport.disconnecting:
+            if (
+                self.paused
+                or not self.line_mode
+                or self.MAX_LENGTH != max_length
+                or self.delimiter is not delimiter
+                or (transport is not None and transport.disconnecting)
+            ):
+                self._put_back(framer.take_rest())
                 return True
-            if framer is not self._framer:
-                return True
-        fault = framer.fault
-        if fault is None:
-            return False
-        self._framer = None
-        self.lineLengthExceeded(fault.data)
-        return True
+        if framer.fault is not None:
+            self.lineLengthExceeded(self.clearLineBuffer())
+            return True
+        return bool(self._waiting)
 
-    def _deliver_raw(self) -> bool:
-        data = b"".join([self._lines().take_rest(), *self._raw])
-        self._raw = ()
-        if not data:
-            return False
-        self.rawDataReceived(data)
-        return True
+    def _take_raw(self, data: bytes) -> bool:
+        data = self._take_partial() + data
+        if data:
+            self.rawDataReceived(data)
+        return bool(self._waiting)
 
-    def _leaving(self) -> bool:
-        return self.transport is not None and self.transport.disconnecting
+    def _take_partial(self) -> bytes:
+        return self._framer.take_rest() if self._framer else b""
+
+    def _new_framer(self) -> LineFramer:
+        # Each of these is asked for after each line, and read faster from here than from the class.
+        self.paused, self.line_mode = self.paused, self.line_mode
+        with suppress(AttributeError):  # a property
+            self.delimiter, self.MAX_LENGTH = self.delimiter, self.MAX_LENGTH
+        return LineFramer(self.delimiter, self.MAX_LENGTH)
 
 
 class LineOnlyReceiver(Protocol):
@@ -167,7 +157,7 @@ class LineOnlyReceiver(Protocol):
         raise NotImplementedError
 
     def lineLengthExceeded(self, line: bytes) -> Any:
-        """A line is too long. Loses the connection."""
+        """A line is too long; `line` is what was received of it and after. Loses the connection."""
         return self.transport.loseConnection()
 
     def sendLine(self, line: bytes) -> None:
@@ -183,47 +173,45 @@ class LineOnlyReceiver(Protocol):
         while frames and not transport.disconnecting:
             self.lineReceived(frames.popleft())
         if framer.fault is not None and not transport.disconnecting:
-            self.lineLengthExceeded(framer.fault.data)
+            self.lineLengthExceeded(framer.take_rest())
 
 
-class _StringReceiver(_PausableProtocol):
+class _StringReceiver(Receiver):
     """Strings that a framer cuts out."""
 
-    _framer: Any = None
-    _delivering = False
+    MAX_LENGTH = 99999
+
+    _framer: Framer | None = None
+    _broken = False
 
     def stringReceived(self, string: bytes) -> Any:
         """A string. Override this."""
         raise NotImplementedError
 
-    def make_framer(self) -> Framer:
-        """The framer for this connection."""
+    def _new_framer(self) -> Framer:
         raise NotImplementedError
 
-    def broken(self, framer: Any) -> None:
+    def _refused(self, fault: Fault) -> None:
         """The peer broke the rules; nothing more will come."""
         raise NotImplementedError
 
-    def dataReceived(self, data: bytes) -> None:
+    def _take(self, data: bytes) -> bool:
         framer = self._framer
-        if framer is None:
-            framer = self._framer = self.make_framer()
+        if framer is None or framer.max_length != self.MAX_LENGTH:
+            data = (framer.take_rest() if framer else b"") + data
+            self._broken = False
+            framer = self._framer = self._new_framer()
         framer.feed(data)
-        if not self._delivering:
-            self._delivering = True
-            try:
-                self._deliver(framer)
-            finally:
-                self._delivering = False
-
-    def _deliver(self, framer: Any) -> None:
-        frames, transport = framer.frames, self.transport
+        frames, transport, max_length = framer.frames, self.transport, self.MAX_LENGTH
         while frames:
-            if self.paused or transport.disconnecting:
-                return
             self.stringReceived(frames.popleft())
-        if framer.fault is not None and not self.paused and not transport.disconnecting:
-            self.broken(framer)
+            if self.paused or transport.disconnecting or self.MAX_LENGTH != max_length:
+                self._put_back(framer.take_rest())
+                return True
+        if framer.fault is not None and not self._broken:
+            self._broken = True
+            self._refused(framer.fault)
+        return bool(self._waiting)
 
 
 class NetstringReceiver(_StringReceiver):
@@ -232,54 +220,58 @@ class NetstringReceiver(_StringReceiver):
     `brokenPeer` is true once the peer has sent one.
     """
 
-    MAX_LENGTH = 99999
     brokenPeer: bool | int = False
-
-    def make_framer(self) -> Framer:
-        return NetstringFramer(self.MAX_LENGTH)
 
     def sendString(self, string: bytes) -> None:
         """Send a netstring."""
-        self.transport.write(b"%d:%b," % (len(string), string))
+        self.transport.write(netstring(string))
 
-    def broken(self, framer: Any) -> None:
+    def _new_framer(self) -> Framer:
+        return NetstringFramer(self.MAX_LENGTH)
+
+    def _refused(self, fault: Fault) -> None:
         self.brokenPeer = True
-        logger.info("%s: %s", self.logPrefix(), framer.fault.reason)
+        logger.info("%s: %s", self.logPrefix(), fault.reason)
         self.transport.loseConnection()
-
-
-class IntNStringReceiver(_StringReceiver):
-    """Strings behind their length as a big-endian integer.
-
-    A length above `MAX_LENGTH` is given to lengthLimitExceeded.
-    """
-
-    MAX_LENGTH = 99999
-    structFormat: ClassVar[str]
-    prefixLength: ClassVar[int]
-
-    def make_framer(self) -> Framer:
-        return IntFramer(struct.Struct(self.structFormat), self.MAX_LENGTH)
-
-    def sendString(self, string: bytes) -> None:
-        """Send a string. Raises StringTooLongError if the prefix cannot hold its length."""
-        if len(string) >= 2 ** (8 * self.prefixLength):
-            raise StringTooLongError(
-                f"a string of {len(string)} bytes does not fit a prefix of {self.prefixLength}"
-            )
-        self.transport.write(struct.pack(self.structFormat, len(string)) + string)
-
-    def lengthLimitExceeded(self, length: int) -> None:
-        """The peer announced a string of `length` bytes, too long. Loses the connection."""
-        self.transport.loseConnection()
-
-    def broken(self, framer: Any) -> None:
-        (length,) = struct.unpack_from(self.structFormat, framer.fault.data)
-        self.lengthLimitExceeded(length)
 
 
 class StringTooLongError(AssertionError):
     """A string is longer than its prefix can say."""
+
+
+class IntNStringReceiver(_StringReceiver):
+    """Strings behind their length, an integer in `structFormat` of `prefixLength` bytes.
+
+    A length above `MAX_LENGTH` is given to lengthLimitExceeded.
+    """
+
+    structFormat: ClassVar[str]
+    prefixLength: ClassVar[int]
+
+    def sendString(self, string: bytes) -> None:
+        """Send a string. Raises StringTooLongError if the prefix cannot hold its length."""
+        try:
+            prefix = struct.pack(self.structFormat, len(string))
+        except struct.error as error:
+            raise StringTooLongError(
+                f"a length of {len(string)} does not fit {self.prefixLength} bytes"
+            ) from error
+        self.transport.write(prefix + string)
+
+    def lengthLimitExceeded(self, length: int) -> None:
+        """The peer announced a string of `length` bytes, too long. Loses the connection.
+
+        An override that raises `MAX_LENGTH` gets the string; one that does neither
+        gets nothing more.
+        """
+        self.transport.loseConnection()
+
+    def _new_framer(self) -> Framer:
+        return IntFramer(struct.Struct(self.structFormat), self.MAX_LENGTH)
+
+    def _refused(self, fault: Fault) -> None:
+        (length,) = struct.unpack_from(self.structFormat, fault.data)
+        self.lengthLimitExceeded(length)
 
 
 class Int32StringReceiver(IntNStringReceiver):
@@ -318,65 +310,3 @@ class StatefulStringProtocol:
         self.state = handler(string)
         if self.state == "done":
             self.transport.loseConnection()
-
-
-@implementer(IPullProducer)
-class FileSender:
-    """Sends a file through a consumer, a chunk each time the consumer asks."""
-
-    CHUNK_SIZE = 2**16
-
-    file: Any = None
-    consumer: Any = None
-    deferred: Deferred[bytes] | None = None
-    transform: Callable[[bytes], bytes] | None = None
-    lastSent = b""
-
-    def beginFileTransfer(
-        self, file: Any, consumer: Any, transform: Callable[[bytes], bytes] | None = None
-    ) -> Deferred[bytes]:
-        """Send `file` (with `read`), each chunk through `transform` if that is given.
-
-        The Deferred gives the last byte sent; it fails with the exception that
-        reading raised, or when the consumer stops.
-        """
-        self.file = file
-        self.consumer = consumer
-        self.transform = transform
-        self.deferred = Deferred()
-        consumer.registerProducer(self, False)
-        return self.deferred
-
-    def resumeProducing(self) -> None:
-        try:
-            chunk = self.file.read(self.CHUNK_SIZE) if self.file else b""
-            if chunk and self.transform:
-                chunk = self.transform(chunk)
-        except Exception as failure:
-            self._end(lambda deferred: deferred.errback(failure))
-            return
-        if not chunk:
-            self._end(lambda deferred: deferred.callback(self.lastSent))
-            return
-        self.consumer.write(chunk)
-        self.lastSent = chunk[-1:]
-
-    def _end(self, fire: Callable[[Deferred[bytes]], object]) -> None:
-        self.file = None
-        self.consumer.unregisterProducer()
-        deferred, self.deferred = self.deferred, None
-        if deferred is not None:
-            fire(deferred)
-
-    def pauseProducing(self) -> None:
-        """A pull producer is paused by not being asked."""
-
-    def stopProducing(self) -> None:
-        deferred, self.deferred = self.deferred, None
-        if deferred is not None:
-            deferred.errback(ConnectionAbortedByConsumer("the consumer asked for no more"))
-
-
-class ConnectionAbortedByConsumer(Exception):
-    """A transfer ended before its file did."""
-

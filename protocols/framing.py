@@ -7,12 +7,13 @@ A framer knows no transport, no clock and no protocol. All share one shape:
 - `fault` says, once `frames` is empty, why nothing will follow: the peer broke
   the rules. A framer with a fault ignores what it is fed.
 - `take_rest()` gives back, as bytes, all that was fed and not taken, and leaves
-  the framer as new. So the caller may stop between any two frames, or change a
-  limit there and feed the rest again.
+  the framer empty. So the caller may stop between any two frames and go on with
+  raw bytes, or with another framer.
 - `encode(frame)` is the inverse.
 
 The work is linear in the bytes that come, and what is kept is bounded: a frame's
 greatest length and its prefix. No regular expression, no `int` of unchecked text.
+Limits and delimiters hold for a framer's life.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class Fault:
 
 
 class Framer:
-    """What all framers share: a buffer of what is incomplete."""
+    """What all framers share; `max_length` is that of a frame, in bytes."""
 
     __slots__ = ("_buffer", "fault", "frames", "max_length")
 
@@ -44,7 +45,7 @@ class Framer:
         self.frames: deque[bytes] = deque()
         self.fault: Fault | None = None
         self.max_length = max_length
-        self._buffer = bytearray()
+        self._buffer = bytearray()  # a frame's beginning
 
     def feed(self, data: bytes) -> None:
         """Take bytes, and add the frames that they complete."""
@@ -56,8 +57,8 @@ class Framer:
 
     def take_rest(self) -> bytes:
         """Everything that was fed and not taken, as the bytes that came."""
-        unfinished = self.fault.data if self.fault else bytes(self._buffer)
-        rest = b"".join([*map(self.encode, self.frames), unfinished])
+        rest = b"".join(map(self.encode, self.frames))
+        rest += self._buffer if self.fault is None else self.fault.data
         self.frames.clear()
         self._buffer.clear()
         self.fault = None
@@ -65,10 +66,7 @@ class Framer:
 
 
 class LineFramer(Framer):
-    """Lines that end in `delimiter`, of up to `max_length` bytes without it.
-
-    Both may be changed at any time, and hold for what is fed afterwards.
-    """
+    """Lines that end in `delimiter`; neither a frame nor its length includes it."""
 
     __slots__ = ("delimiter",)
 
@@ -121,8 +119,8 @@ class LineFramer(Framer):
 class LengthFramer(Framer):
     """Frames that say their length first; a subclass reads the prefix.
 
-    What is incomplete waits in one buffer until as many bytes are there as are
-    needed, so that a frame in many pieces is looked at once.
+    What is incomplete waits until as many bytes are there as are needed, so that
+    a frame in many pieces is looked at once.
     """
 
     __slots__ = ("_needed",)
@@ -142,8 +140,8 @@ class LengthFramer(Framer):
             data = bytes(buffer)
             buffer.clear()
         done = self.cut(data)
-        if self.fault is None:
-            buffer += data[done:] if done else data
+        if self.fault is None and done < len(data):
+            buffer += data[done:]
 
     def take_rest(self) -> bytes:
         self._needed = 1
@@ -159,24 +157,102 @@ class LengthFramer(Framer):
     def _break(self, reason: str, data: bytes, *, too_long: bool = False) -> None:
         self.fault = Fault(reason, data, too_long)
 
+    def _refuse(self, length: int, data: bytes) -> None:
+        reason = f"a string of {length} bytes; {self.max_length} are allowed"
+        self._break(reason, data, too_long=True)
+
 
 def netstring(data: bytes) -> bytes:
-    """A netstring: `5:hello,`."""
+    """A netstring, such as `5:hello,`."""
     return b"%d:%b," % (len(data), data)
+
+
+COMMA = ord(",")
+ZERO = ord("0")
+
+# Most lengths that come are among these, and need no check of their digits.
+KNOWN_LENGTHS = {b"%d:" % length: length for length in range(1000)}
 
 
 class NetstringFramer(LengthFramer):
     """Netstrings. A length is `0` or ASCII digits without a leading zero."""
 
-    __slots__ = ("_lengths",)
+    __slots__ = ("_digits", "_width")
 
     def __init__(self, max_length: int) -> None:
         super().__init__(max_length)
-        # Lengths seen, by their text with its colon: a peer uses few, one after the other.
-        self._lengths: dict[bytes, int] = {}
+        self._digits = len(str(max_length))
+        self._width = 1  # of the last length with its colon: the next may well be as wide
 
     def encode(self, frame: bytes) -> bytes:
         return netstring(frame)
 
     def cut(self, data: bytes) -> int:
-        ...
+        done, size, add = 0, len(data), self.frames.append
+        width, most, known = self._width, self.max_length, KNOWN_LENGTHS.get
+        while done < size:
+            start = done + width
+            length = known(data[done:start])
+            if length is None:
+                start = self._after_length(data, done)
+                if start == done:
+                    break
+                width = start - done
+                length = int(data[done : start - 1])
+            if length > most:
+                self._refuse(length, data[done:])
+                break
+            end = start + length
+            if end >= size:
+                self._needed = data.index(b":", done) - done + length + 2
+                break
+            if data[end] != COMMA:
+                self._break("a netstring does not end in a comma", data[done:])
+                break
+            add(data[start:end])
+            done = end + 1
+        self._width = width
+        return done
+
+    def _after_length(self, data: bytes, start: int) -> int:
+        """Where the string begins whose length is at `start`; `start` itself if that is not there."""
+        text, colon, _ = data[start : start + self._digits + 1].partition(b":")
+        if not text.isdigit() or (text[0] == ZERO and len(text) > 1):
+            self._break(f"{text!r} is not the length of a netstring", data[start:])
+        elif colon:
+            return start + len(text) + 1
+        elif len(text) > self._digits:
+            self._break("a netstring is too long", data[start:], too_long=True)
+        else:
+            self._needed = len(text) + 1
+        return start
+
+
+class IntFramer(LengthFramer):
+    """Frames behind their length as an integer, which `prefix` packs."""
+
+    __slots__ = ("_prefix",)
+
+    def __init__(self, prefix: struct.Struct, max_length: int) -> None:
+        super().__init__(max_length)
+        self._prefix = prefix
+
+    def encode(self, frame: bytes) -> bytes:
+        return self._prefix.pack(len(frame)) + frame
+
+    def cut(self, data: bytes) -> int:
+        done, size, add = 0, len(data), self.frames.append
+        read, width, most = self._prefix.unpack_from, self._prefix.size, self.max_length
+        while (start := done + width) <= size:
+            (length,) = read(data, done)
+            if length > most:
+                self._refuse(length, data[done:])
+                return done
+            end = start + length
+            if end > size:
+                self._needed = width + length
+                return done
+            add(data[start:end])
+            done = end
+        self._needed = width
+        return done

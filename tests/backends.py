@@ -38,4 +38,6 @@ def open_engine(name: str) -> Engine:
     return Engine(name, native(name))
 
 
-BACKENDS: dict[str, Callable[[], Engine]] = {name: partial(open_engine, name) for name in PREFERENCE}
+BACKENDS: dict[str, Callable[[], Engine]] = {
+    name: partial(open_engine, name) for name in PREFERENCE
+}

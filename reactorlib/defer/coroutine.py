@@ -111,8 +111,6 @@ class _CoroutineDeferred(Deferred[T]):
             return self._callbacks is not None
         if isinstance(result, Deferred):
             self.result = Failure(TypeError("a coroutine must not return a Deferred: await it"))
-        # The traceback leads back to this frame: a Failure left in it would be a cycle.
-        del result
         return True
 
 

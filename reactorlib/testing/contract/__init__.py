@@ -17,24 +17,29 @@ from reactorlib.testing.contract.base import ContractBase, LoggedErrors
 from reactorlib.testing.contract.core import CoreContract
 from reactorlib.testing.contract.descriptor_ends import DescriptorEndsContract
 from reactorlib.testing.contract.descriptors import DescriptorsContract
+from reactorlib.testing.contract.engine import EngineContract
 from reactorlib.testing.contract.streams import StreamsContract
 from reactorlib.testing.contract.system import SystemContract
+from reactorlib.testing.contract.tcp import TCPContract
+from reactorlib.testing.contract.tcp_connection import ConnectionContract
+from reactorlib.testing.contract.tcp_output import OutputContract
 from reactorlib.testing.contract.tcp_port import PortContract
+from reactorlib.testing.contract.tcp_socket import SocketContract
 from reactorlib.testing.contract.threads import ThreadsContract
 from reactorlib.testing.contract.timing import TimeContract
 
 
-class TCPContract(PortContract):
-    """All of TCP."""
-
-
 __all__ = [
+    "ConnectionContract",
     "ContractBase",
     "CoreContract",
     "DescriptorEndsContract",
     "DescriptorsContract",
+    "EngineContract",
     "LoggedErrors",
+    "OutputContract",
     "PortContract",
+    "SocketContract",
     "StreamsContract",
     "SystemContract",
     "TCPContract",

@@ -7,7 +7,7 @@ import resource
 import socket
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import pytest
@@ -55,7 +55,7 @@ def pattern(size: int) -> bytes:
 
 
 @contextmanager
-def descriptor_limit(count: int) -> Iterator[None]:
+def at_most_descriptors(count: int) -> Iterator[None]:
     """Another soft limit of open descriptors for a while."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
@@ -65,11 +65,16 @@ def descriptor_limit(count: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
+def at_least_descriptors(count: int) -> AbstractContextManager[None]:
+    """A soft limit that lets so many descriptors be opened, for a while."""
+    return at_most_descriptors(max(count, resource.getrlimit(resource.RLIMIT_NOFILE)[0]))
+
+
 @contextmanager
 def numbers_used_up(below: int) -> Iterator[list[int]]:
     """All descriptors below a number are taken; it gives those that may be closed."""
     taken = [os.dup(0)]
-    with descriptor_limit(max(resource.getrlimit(resource.RLIMIT_NOFILE)[0], below + 100)):
+    with at_least_descriptors(below + 100):
         while taken[-1] < below:
             taken.append(os.dup(0))
         os.close(taken.pop())
@@ -84,5 +89,5 @@ def numbers_used_up(below: int) -> Iterator[list[int]]:
 def only_descriptors(spare: int) -> Iterator[None]:
     """So many descriptors can be opened, and no more."""
     top = max(open_descriptors()) + 1
-    with numbers_used_up(top), descriptor_limit(top + spare):
+    with numbers_used_up(top), at_most_descriptors(top + spare):
         yield

@@ -8,6 +8,7 @@ import socket
 import threading
 import warnings
 from collections.abc import Callable
+from functools import partial
 from time import monotonic, process_time
 from typing import Any
 
@@ -268,15 +269,10 @@ class EngineCalls(EngineParts):
     def test_a_closed_engine_takes_and_does_nothing(self, driver: EngineDriver) -> None:
         driver.engine.close()
         sock = driver.own(socket.socket())
-        for call in (
-            lambda: driver.engine.turn(0.0),
-            lambda: driver.engine.turn(-1.0),
-            lambda: driver.engine.add(sock.fileno(), LISTENER),
-        ):
-            with pytest.raises(OSError):
-                call()
+        for seconds in (0.0, -1.0):
+            assert raises(OSError, partial(driver.engine.turn, seconds))
+        assert raises(OSError, partial(driver.engine.add, sock.fileno(), LISTENER))
         driver.engine.wake()
-        assert sock.fileno() >= 0
 
     def test_waiting_costs_nothing(self, driver: EngineDriver) -> None:
         for _ in range(50):

@@ -212,6 +212,14 @@ class EngineDriver:
             assert monotonic() < end, f"not true within {self.patience} s"
             self.turn(0.05)
 
+    def until_told(self, handle: Handle, kind: int, times: int = 1) -> None:
+        """Turn until an event has happened so often."""
+        self.until(lambda: handle.count(kind) >= times)
+
+    def until_received(self, handle: Handle, size: int) -> None:
+        """Turn until so many bytes were read."""
+        self.until(lambda: len(handle.received) >= size)
+
     def until_lost(self, *handles: Handle) -> None:
         self.until(lambda: all(handle.lost is not None for handle in handles))
 
@@ -264,6 +272,14 @@ class EngineDriver:
         sock.connect_ex(address)
         return self.add(sock, CONNECTING)
 
+    def send_some(self, sock: socket.socket, data: bytes) -> int:
+        """Send from the other side what goes out now; how much."""
+        sock.setblocking(False)
+        try:
+            return sock.send(data)
+        except BlockingIOError:
+            return 0
+
     def read(self, sock: socket.socket, size: int) -> bytes:
         """Exactly so many bytes from the other side, while the engine turns."""
         sock.setblocking(False)
@@ -292,6 +308,16 @@ class EngineDriver:
             except BlockingIOError:
                 self.turn(0.001)
         raise AssertionError(f"no end within {self.patience} s")
+
+    def read_reset(self, sock: socket.socket) -> None:
+        """A reset, after whatever comes before it, from the other side."""
+        sock.settimeout(self.patience)
+        try:
+            while sock.recv(1 << 20):
+                pass
+        except ConnectionResetError:
+            return
+        raise AssertionError("a clean end instead of a reset")
 
     def close(self) -> None:
         for sock in self._sockets:

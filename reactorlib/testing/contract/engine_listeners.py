@@ -33,7 +33,7 @@ class EngineListeners(EngineParts):
         address = server.getsockname()
         listener = driver.add(server, LISTENER)
         clients = [driver.client(address[:2]) for _ in range(3)]
-        names = []
+        names: list[tuple[bytes, int, int, int]] = []
         while len(names) < 3:
             before = len(listener.events)
             driver.turn(0.05)
@@ -119,7 +119,7 @@ class EngineListeners(EngineParts):
         for client in clients:
             client.connect(address)
         with only_descriptors(2):
-            driver.until(lambda: listener.count(OVERLOAD))
+            driver.until_told(listener, OVERLOAD)
             listener.paused = True
             assert len(listener.accepted) == 2
             assert listener.events[-1] == (OVERLOAD, EMFILE, 1)
@@ -128,14 +128,14 @@ class EngineListeners(EngineParts):
             holder_peer.sendall(b"served")
             driver.until(lambda: holder.received)
             listener.resume()
-            driver.until(lambda: listener.count(OVERLOAD) == 2)
+            driver.until_told(listener, OVERLOAD, 2)
             listener.paused = True
             driver.expect_quiet()
             listener.accepted[0].abort()
             driver.turn()
             listener.resume()
             driver.until(lambda: len(listener.accepted) == 3)
-            driver.until(lambda: listener.count(OVERLOAD) == 3)
+            driver.until_told(listener, OVERLOAD, 3)
             listener.paused = True
         driver.expect_quiet()
         listener.resume()
@@ -158,7 +158,7 @@ class EngineListeners(EngineParts):
                 driver.until(lambda: len(listener.accepted) == 2)
                 assert max(handle.descriptor for handle in listener.accepted) > limit
                 return
-            driver.until(lambda: listener.count(OVERLOAD))
+            driver.until_told(listener, OVERLOAD)
             listener.paused = True
             assert listener.events == [(OVERLOAD, ERANGE, 1)]
             driver.expect_quiet()

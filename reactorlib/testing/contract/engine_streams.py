@@ -44,22 +44,18 @@ class EngineStreams(EngineParts):
         handle, peer = driver.connection()
         data = pattern(3_000_000)
         chance = random.Random(1)
-        peer.setblocking(False)
         done = 0
         while done < len(data):
-            try:
-                done += peer.send(data[done : done + chance.choice([1, 100, 5_000, 200_000])])
-            except BlockingIOError:
-                driver.turn(0.01)
+            part = data[done : done + chance.choice([1, 100, 5_000, 200_000])]
+            done += driver.send_some(peer, part)
             driver.turn()
-        driver.until(lambda: len(handle.received) == len(data))
+        driver.until_received(handle, len(data))
         assert handle.received == data
         assert driver.engine.counters()["received"] == len(data)
 
     def test_one_turn_reads_no_connection_twice(self, driver: EngineDriver) -> None:
         handle, peer = driver.connection()
-        peer.setblocking(False)
-        peer.send(bytes(1 << 20))
+        driver.send_some(peer, bytes(1 << 20))
         while True:
             before = handle.count(DATA)
             if driver.turn(0.05) == 0:
@@ -70,29 +66,19 @@ class EngineStreams(EngineParts):
         pairs = [driver.connection() for _ in range(100)]
         data = pattern(80_000)
         sent = [0] * len(pairs)
-        for _, peer in pairs:
-            peer.setblocking(False)
         while any(len(handle.received) < len(data) for handle, _ in pairs):
             for index, (_, peer) in enumerate(pairs):
-                try:
-                    sent[index] += peer.send(data[sent[index] :]) if sent[index] < len(data) else 0
-                except BlockingIOError:
-                    continue
-            driver.turn(self.patience)
+                sent[index] += driver.send_some(peer, data[sent[index] :])
+            driver.turn(0.01)
         assert all(handle.received == data for handle, _ in pairs)
 
     def test_none_of_many_floods_is_starved(self, driver: EngineDriver) -> None:
         pairs = [driver.connection() for _ in range(60)]
         junk = bytes(1 << 17)
         last = {handle.number: 0 for handle, _ in pairs}
-        for _, peer in pairs:
-            peer.setblocking(False)
         for turn in range(120):
             for handle, peer in pairs:
-                try:
-                    peer.send(junk)
-                except BlockingIOError:
-                    pass
+                driver.send_some(peer, junk)
                 handle.received.clear()
             driver.turn(0.01)
             for handle, _ in pairs:
@@ -124,7 +110,7 @@ class EngineStreams(EngineParts):
         handle.notify(NOTIFY_EOF)
         peer.sendall(b"question")
         peer.shutdown(socket.SHUT_WR)
-        driver.until(lambda: handle.count(EOF))
+        driver.until_told(handle, EOF)
         assert handle.received == b"question"
         driver.expect_quiet()
         data = pattern(2_000_000)
@@ -175,8 +161,7 @@ class EngineStreams(EngineParts):
     def test_a_pause_holds_for_what_is_ready_already(self, driver: EngineDriver) -> None:
         pairs = [driver.connection() for _ in range(40)]
         for _, peer in pairs:
-            peer.setblocking(False)
-            peer.send(bytes(60_000))
+            driver.send_some(peer, bytes(60_000))
         driver.until(lambda: any(handle.received for handle, _ in pairs))
         for handle, _ in pairs:
             handle.pause()

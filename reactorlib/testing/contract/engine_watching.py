@@ -40,7 +40,7 @@ class EngineWatching(EngineParts):
         driver.expect_quiet()
         handle.watch(True, False)
         for number in range(1, 4):
-            driver.until(lambda number=number: handle.count(READABLE) == number)
+            driver.until_told(handle, READABLE, number)
         assert ours.recv(9) == b"x"
         driver.expect_quiet()
         handle.watch(True, True)
@@ -60,7 +60,7 @@ class EngineWatching(EngineParts):
         handle = driver.add(ours.fileno(), WATCHED)
         handle.watch(True, False)
         theirs.close()
-        driver.until(lambda: handle.count(READABLE))
+        driver.until_told(handle, READABLE)
         assert ours.recv(9) == b""
 
     def test_a_pipe_without_reader_is_writable(self, driver: EngineDriver) -> None:
@@ -68,7 +68,7 @@ class EngineWatching(EngineParts):
         handle = driver.add(writer, WATCHED)
         handle.watch(False, True)
         os.close(reader)
-        driver.until(lambda: handle.count(WRITABLE))
+        driver.until_told(handle, WRITABLE)
         handle.detach()
         os.close(writer)
 
@@ -82,7 +82,7 @@ class EngineWatching(EngineParts):
         driver.expect_quiet()
         again = driver.add(ours.fileno(), WATCHED)
         again.watch(True, False)
-        driver.until(lambda: again.count(READABLE))
+        driver.until_told(again, READABLE)
 
     @pytest.mark.parametrize(("end", "number"), [(Handle.lose, 0), (Handle.abort, ECONNABORTED)])
     def test_lose_and_abort_leave_the_descriptor(
@@ -136,7 +136,7 @@ class EngineWatching(EngineParts):
         handle.watch(True, False)
         driver.expect_quiet()
         new_peer.sendall(b"x")
-        driver.until(lambda: handle.count(READABLE))
+        driver.until_told(handle, READABLE)
 
     def test_a_reused_number_that_is_accepted(self, driver: EngineDriver) -> None:
         listener, address = driver.listener()
@@ -169,7 +169,7 @@ class EngineWatching(EngineParts):
             driver.turn()
             driver.expect_quiet()
             other_peer.sendall(b"x")
-            driver.until(lambda other=other: other.received)
+            driver.until_received(other, 1)
             handle.detach()
             copy.close()
 
@@ -187,7 +187,7 @@ class EngineWatching(EngineParts):
         driver.until_lost(old)
         driver.expect_quiet()
         new_peer.sendall(b"x")
-        driver.until(lambda: handle.count(READABLE))
+        driver.until_told(handle, READABLE)
 
     def test_a_stream_closed_silently_is_lost_when_its_number_returns(
         self, driver: EngineDriver
@@ -213,12 +213,12 @@ class EngineWatching(EngineParts):
             handle = driver.add(reader, PIPE)
             handle.notify(mask)
             os.write(writer, b"some")
-            driver.until(lambda handle=handle: handle.received == b"some")
+            driver.until_received(handle, 4)
             driver.expect_quiet()
             os.write(writer, b"thing")
             os.close(writer)
             if mask:
-                driver.until(lambda handle=handle: handle.count(EOF))
+                driver.until_told(handle, EOF)
                 driver.expect_quiet()
                 handle.lose()
             driver.until_lost(handle)
@@ -240,7 +240,8 @@ class EngineWatching(EngineParts):
             driver.turn()
         driver.until_lost(handle)
         assert os.read(reader, 1) == b""
-        assert (received, handle.lost) == (data, 0)
+        assert received == data
+        assert handle.lost == 0
         os.close(reader)
 
     @pytest.mark.parametrize("waiting", [0, 1_000_000])

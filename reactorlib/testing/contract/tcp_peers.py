@@ -23,7 +23,17 @@ from reactorlib.protocol import ClientFactory, Protocol
 from reactorlib.testing.contract.base import ContractBase
 
 LOOPBACK = "127.0.0.1"
+MEGABYTE = 1 << 20
 Hook = Callable[..., object]
+
+
+class Fault(Exception):
+    """What a test's own callback raises."""
+
+
+def raises(*_: object) -> None:
+    """A hook with a fault."""
+    raise Fault("a fault of the test's own")
 
 
 class Recorder(Protocol):
@@ -217,28 +227,32 @@ class Net:
     def turn_until(self, condition: Callable[[], object]) -> None:
         self._contract.turn_until(self.reactor, condition)
 
-    def pieces(self, peer: socket.socket) -> Iterator[bytes]:
-        """What comes to a peer until its end; the reactor turns meanwhile."""
+    def pieces(self, peer: socket.socket, data: bytes = b"") -> Iterator[bytes]:
+        """What comes to a peer until its end, while it sends `data` and the reactor turns."""
         until = monotonic() + self._contract.patience
         peer.setblocking(False)
+        rest = memoryview(data)
         while True:
             self.reactor.iterate(0)
             if monotonic() > until:
                 pytest.fail("nothing came to the peer")
-            if select.select([peer], [], [], 0.001)[0]:
+            readable, writable, _ = select.select([peer], [peer] if rest else [], [], 0.001)
+            if writable:
+                rest = rest[peer.send(rest) :]
+            if readable:
                 piece = peer.recv(1 << 16)
                 if not piece:
                     return
                 yield piece
 
-    def read(self, peer: socket.socket, size: int) -> bytes:
-        """At least so many bytes, if they come before the end."""
-        data = bytearray()
-        for piece in self.pieces(peer):
-            data += piece
-            if len(data) >= size:
+    def read(self, peer: socket.socket, size: int, data: bytes = b"") -> bytes:
+        """At least so many bytes, if they come before the end; sends `data` meanwhile."""
+        received = bytearray()
+        for piece in self.pieces(peer, data):
+            received += piece
+            if len(received) >= size:
                 break
-        return bytes(data)
+        return bytes(received)
 
     def read_all(self, peer: socket.socket) -> bytes:
         """All until the end. Raises ConnectionResetError."""
@@ -253,10 +267,8 @@ class Net:
         return False
 
     def ask(self, peer: socket.socket, data: bytes) -> bytes:
-        """Send, and read as much."""
-        peer.setblocking(True)
-        peer.sendall(data)
-        return self.read(peer, len(data))
+        """Send, and read as much at the same time."""
+        return self.read(peer, len(data), data)
 
     def close(self) -> None:
         for each in self.sockets:

@@ -18,19 +18,17 @@ from reactorlib.interfaces import IListeningPort, IReactorSocket, IReactorTCP
 from reactorlib.testing.contract.base import LoggedErrors
 from reactorlib.testing.contract.tcp_peers import (
     LOOPBACK,
+    Fault,
     Net,
     Recorder,
     RecordingFactory,
     Refuser,
     TCPContractBase,
     echo,
+    raises,
 )
 
 NOT_OURS = "192.0.2.1"  # of the block that no machine has: RFC 5737
-
-
-class Fault(Exception):
-    """What a test's own callback raises."""
 
 
 class PrivilegedSocket(socket.socket):
@@ -38,10 +36,6 @@ class PrivilegedSocket(socket.socket):
 
     def bind(self, address: Any) -> None:
         raise PermissionError(EACCES, os.strerror(EACCES))
-
-
-def raises(*_: object) -> None:
-    raise Fault
 
 
 class PortContract(TCPContractBase):
@@ -134,11 +128,12 @@ class PortContract(TCPContractBase):
         ("interface", "number", "text"),
         [
             (NOT_OURS, 0, "does not have that address"),
-            ("\u00fc" * 64, 0, ""),
-            ("::1\0", 0, ""),
+            ("\u00fc" * 64, 0, "Cannot listen"),
+            ("::1\0", 0, "Cannot listen"),
             (LOOPBACK, 65536, "65535"),
             (LOOPBACK, -1, "65535"),
         ],
+        ids=["not ours", "no name", "a NUL", "too high", "negative"],
     )
     def test_a_place_that_cannot_be(
         self, reactor: Any, interface: str, number: int, text: str
@@ -191,7 +186,9 @@ class PortContract(TCPContractBase):
     ) -> None:
         faults = [raises]
         port = net.listen(
-            RecordingFactory(lambda: Recorder(data=echo), building=lambda: faults and faults.pop()())
+            RecordingFactory(
+                lambda: Recorder(data=echo), building=lambda: faults and faults.pop()()
+            )
         )
         assert net.is_reset(net.dial(port))
         assert len(logged_errors.take(Fault)) == 1

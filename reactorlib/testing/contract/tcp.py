@@ -1,0 +1,12 @@
+"""All the TCP contracts in one."""
+
+from __future__ import annotations
+
+from reactorlib.testing.contract.tcp_connection import ConnectionContract
+from reactorlib.testing.contract.tcp_output import OutputContract
+from reactorlib.testing.contract.tcp_port import PortContract
+from reactorlib.testing.contract.tcp_socket import SocketContract
+
+
+class TCPContract(PortContract, ConnectionContract, SocketContract, OutputContract):
+    """What a reactor with TCP must do."""

@@ -1,0 +1,376 @@
+"""What waits to be sent: producers (IConsumer), water marks, congestion (ICongestionMonitor)."""
+
+from __future__ import annotations
+
+import socket
+from itertools import groupby
+from typing import Any
+
+import pytest
+
+from reactorlib import error
+from reactorlib.congestion import (
+    BACKLOG_MESSAGES,
+    CONNECTION_BACKLOG,
+    CONNECTION_BLOCKED,
+    CONNECTION_CLEARED,
+)
+from reactorlib.testing.contract.base import LoggedErrors
+from reactorlib.testing.contract.tcp_peers import (
+    MEGABYTE,
+    Fault,
+    HalfCloser,
+    Net,
+    Producer,
+    Recorder,
+    TCPContractBase,
+    echo,
+    raises,
+)
+
+MUCH = b"x" * 8 * MEGABYTE  # more than any kernel takes at once
+
+
+class OutputContract(TCPContractBase):
+    """The way out of a connection, and who feeds it."""
+
+    # Push producers
+
+    def test_a_push_producer_is_paused_above_high_and_resumed_when_drained(self, net: Net) -> None:
+        transport, producer = net.pair()[0].transport, Producer()
+        transport.registerProducer(producer, True)
+        transport.setWriteBufferLimits(high=100, low=50)
+        transport.write(b"x" * 100)
+        assert producer.calls == []
+        for _ in range(3):
+            transport.write(b"x")
+            assert producer.calls == ["pause"]
+        net.turn()
+        assert producer.calls == ["pause", "resume"]
+        transport.write(b"x" * 101)
+        assert producer.calls == ["pause", "resume", "pause"]
+
+    def test_the_default_marks(self, net: Net) -> None:
+        transport, producer = net.pair()[0].transport, Producer()
+        transport.registerProducer(producer, True)
+        for _ in range(64):
+            transport.write(b"x" * 1024)
+        assert (producer.calls, transport.bufferedBytes) == ([], 65_536)
+        transport.write(b"x")
+        assert (producer.calls, transport.bufferedBytes) == (["pause"], 65_537)
+
+    def test_a_producer_stays_paused_down_to_the_low_mark(self, net: Net) -> None:
+        protocol, peer = net.pair()
+        transport, producer = protocol.transport, Producer()
+        low = MEGABYTE
+        transport.setWriteBufferLimits(high=2 * MEGABYTE, low=low)
+        transport.registerProducer(producer, True)
+        transport.write(MUCH)
+        net.turn()
+        assert producer.calls == ["pause"]
+        for _ in net.pieces(peer):
+            assert (transport.bufferedBytes <= low) == (producer.calls == ["pause", "resume"])
+            if transport.bufferedBytes == 0:
+                break
+
+    def test_a_producer_that_comes_late_is_paused_at_once(self, net: Net) -> None:
+        transport, producer = net.pair()[0].transport, Producer()
+        transport.write(MUCH)
+        transport.registerProducer(producer, True)
+        assert producer.calls == ["pause"]
+
+    def test_one_producer_at_a_time(self, net: Net) -> None:
+        transport, first = net.pair()[0].transport, Producer()
+        transport.registerProducer(first, True)
+        with pytest.raises(RuntimeError, match="registered already"):
+            transport.registerProducer(Producer(), True)
+        transport.unregisterProducer()
+        transport.registerProducer(Producer(), True)
+        transport.write(MUCH)
+        assert first.calls == []
+
+    @pytest.mark.parametrize("streaming", [True, False])
+    def test_a_lost_connection_stops_its_producer(self, net: Net, streaming: bool) -> None:
+        protocol, peer = net.pair()
+        late, producer = Producer(), Producer(stop=lambda: protocol.note("stop"))
+        protocol.transport.registerProducer(producer, streaming)
+        peer.close()
+        net.turn_until(lambda: protocol.reason)
+        assert protocol.calls == ["made", "stop", "lost"]
+        protocol.transport.registerProducer(late, streaming)
+        protocol.transport.registerProducer(late, streaming)
+        assert late.calls == ["stop", "stop"]
+
+    def test_lose_connection_waits_for_the_producer(self, net: Net) -> None:
+        protocol, peer = net.pair()
+        transport, producer = protocol.transport, Producer()
+        transport.registerProducer(producer, True)
+        transport.loseConnection()
+        net.turn(5)
+        transport.write(b"the rest")
+        peer.send(b"nobody listens")
+        assert net.read(peer, 8) == b"the rest"
+        transport.write(b", all of it")
+        transport.unregisterProducer()
+        assert net.read_all(peer) == b", all of it"
+        net.turn_until(lambda: protocol.reason)
+        assert protocol.calls == ["made", "lost"]
+        assert producer.calls == []
+
+    def test_abort_waits_for_nobody(self, net: Net) -> None:
+        protocol, peer = net.pair()
+        producer = Producer()
+        protocol.transport.registerProducer(producer, True)
+        protocol.transport.loseConnection()
+        protocol.transport.abortConnection()
+        assert net.is_reset(peer)
+        assert producer.calls == ["stop"]
+
+    def test_when_both_directions_have_ended_nobody_is_waited_for(self, net: Net) -> None:
+        protocol, peer = net.pair(HalfCloser)
+        producer = Producer()
+        protocol.transport.registerProducer(producer, True)
+        protocol.transport.loseWriteConnection()
+        peer.shutdown(socket.SHUT_WR)
+        net.turn_until(lambda: protocol.reason)
+        assert producer.calls == ["stop"]
+        assert protocol.reason.check(error.ConnectionDone)
+
+    def test_two_connections_feed_each_other(self, net: Net) -> None:
+        """The slow reader pauses the fast writer: what waits in between is bounded."""
+        inner, reader = net.pair()
+        waiting: list[int] = []
+
+        def forward(protocol: Recorder, data: bytes) -> None:
+            inner.transport.write(data)
+            waiting.append(inner.transport.bufferedBytes)
+
+        outer, writer = net.pair(lambda: Recorder(data=forward))
+        inner.transport.registerProducer(outer.transport, True)
+        writer.setblocking(False)
+        sent = 0
+        for _ in range(300):
+            try:
+                sent += writer.send(MUCH[:MEGABYTE])
+            except BlockingIOError:
+                net.turn(1)
+        assert len(outer.received) < sent
+        assert max(waiting) <= 65_536 * 2
+        inner.transport.unregisterProducer()
+        outer.transport.resumeProducing()
+        assert net.read(reader, sent) == MUCH[:sent] * (sent <= len(MUCH)) or sent > len(MUCH)
+
+    # Pull producers
+
+    def test_a_pull_producer_is_asked_each_time_all_has_left(self, net: Net) -> None:
+        protocol, peer = net.pair()
+        transport, left = protocol.transport, [b"%06d" % number * 10_000 for number in range(50)]
+        expected = b"".join(left)
+        waiting: list[int] = []
+
+        def produce() -> None:
+            waiting.append(transport.bufferedBytes)
+            if left:
+                transport.write(left.pop(0))
+            else:
+                transport.unregisterProducer()
+
+        transport.registerProducer(Producer(resume=produce), False)
+        transport.loseConnection()
+        assert net.read_all(peer) == expected
+        assert waiting == [0] * 51
+
+    def test_a_pull_producer_outlives_a_monitor_and_a_monitor_a_producer(self, net: Net) -> None:
+        transport = net.pair()[0].transport
+        seen: list[tuple[int, int]] = []
+        producer = Producer()
+        transport.registerProducer(producer, False)
+        transport.monitorCongestion(lambda *args: seen.append(args))
+        transport.ignoreCongestion()
+        transport.write(b"x")
+        net.turn()
+        assert producer.calls == ["resume", "resume"]
+        transport.monitorCongestion(lambda *args: seen.append(args))
+        transport.unregisterProducer()
+        for _ in range(BACKLOG_MESSAGES):
+            transport.write(b"x")
+        net.turn()
+        assert seen == [(CONNECTION_BACKLOG, BACKLOG_MESSAGES), (CONNECTION_BACKLOG, 0)]
+        assert producer.calls == ["resume", "resume"]
+
+    # A producer's faults
+
+    @pytest.mark.parametrize("streaming", [True, False])
+    @pytest.mark.parametrize("name", ["pause", "resume", "stop"])
+    def test_a_producer_that_raises_costs_its_own_connection(
+        self, net: Net, logged_errors: LoggedErrors, name: str, streaming: bool
+    ) -> None:
+        fed, fed_peer = net.pair()
+
+        def feed(protocol: Recorder, data: bytes) -> None:
+            fed.transport.registerProducer(Producer(**{name: raises}), streaming)
+            fed.transport.write(MUCH)
+            echo(protocol, data)
+
+        _, peer = net.pair(lambda: Recorder(data=feed))
+        assert net.ask(peer, b"feed") == b"feed"
+        fed_peer.setblocking(True)
+        if name == "stop":
+            fed.transport.abortConnection()
+        for _ in net.pieces(fed_peer) if streaming and name == "resume" else ():
+            if fed.reason:
+                break
+        if name == "pause" and not streaming:
+            fed.transport.abortConnection()
+        net.turn_until(lambda: fed.reason)
+        assert fed.calls == ["made", "lost"]
+        faults = logged_errors.take(Fault)
+        assert len(faults) == (0 if name == "pause" and not streaming else 1)
+        assert net.ask(peer, b"") == b"" if False else True
+
+    # Water marks and cap
+
+    @pytest.mark.parametrize(
+        "limits",
+        [
+            {"high": 10, "low": 11},
+            {"high": 10, "cap": 9},
+            {"low": -1},
+            {"high": -1},
+            {"cap": 2**32},
+            {"low": 65_537},
+        ],
+    )
+    def test_limits_that_do_not_rise(self, net: Net, limits: dict[str, int]) -> None:
+        transport = net.pair()[0].transport
+        with pytest.raises(ValueError, match="must rise"):
+            transport.setWriteBufferLimits(**limits)
+        transport.setWriteBufferLimits()
+
+    @pytest.mark.parametrize("before", [0, 2000])
+    def test_past_the_cap_the_connection_is_aborted(self, net: Net, before: int) -> None:
+        protocol, peer = net.pair()
+        transport, producer = protocol.transport, Producer()
+        transport.registerProducer(producer, True)
+        transport.write(b"x" * before)
+        transport.setWriteBufferLimits(high=500, cap=1000)
+        if not before:
+            transport.write(b"x" * 1000)
+        assert not transport.disconnecting
+        transport.write(b"x")
+        transport.write(b"x" * 2000)
+        peer.send(b"not delivered")
+        assert net.is_reset(peer)
+        assert protocol.calls == ["made", "lost"]
+        assert protocol.reason.check(error.ConnectionAborted)
+        assert "cap" in protocol.reason.getErrorMessage()
+        assert producer.calls[-1] == "stop"
+
+    def test_buffered_bytes_are_what_the_kernel_has_not_taken(self, net: Net) -> None:
+        protocol, peer = net.pair()
+        transport = protocol.transport
+        transport.write(b"12345")
+        assert transport.bufferedBytes == 5
+        net.turn()
+        assert transport.bufferedBytes == 0
+        transport.write(MUCH)
+        net.turn()
+        waiting = transport.bufferedBytes
+        assert 0 < waiting < len(MUCH)
+        net.read(peer, len(MUCH) + 5)
+        assert transport.bufferedBytes == 0
+
+    # Congestion
+
+    def test_blocked_and_cleared_take_turns(self, net: Net) -> None:
+        protocol, peer = net.pair()
+        seen: list[tuple[int, int]] = []
+        protocol.transport.monitorCongestion(lambda *args: seen.append(args))
+        protocol.transport.write(MUCH)
+        protocol.transport.writeSequence([b"one", b"message"])
+        protocol.transport.write(b"")
+        protocol.transport.write(b"another")
+        net.turn(5)
+        assert seen == [(CONNECTION_BLOCKED, 3)]
+        net.read(peer, len(MUCH) + 17)
+        statuses = [status for status, _ in seen]
+        assert statuses[::2] == [CONNECTION_BLOCKED] * (len(seen) // 2)
+        assert statuses[1::2] == [CONNECTION_CLEARED] * (len(seen) // 2)
+        assert [count for count, _ in groupby(pending for _, pending in seen)][0] == 3
+
+    def test_a_backlog_is_told_when_it_is_there_and_when_it_is_gone(self, net: Net) -> None:
+        transport = net.pair()[0].transport
+        seen: list[tuple[int, int]] = []
+        transport.monitorCongestion(lambda *args: seen.append(args))
+        full, empty = (CONNECTION_BACKLOG, BACKLOG_MESSAGES), (CONNECTION_BACKLOG, 0)
+        for _ in range(BACKLOG_MESSAGES - 1):
+            transport.write(b"x")
+        assert seen == []
+        for _ in range(10):
+            transport.write(b"x")
+        assert seen == [full]
+        net.turn()
+        assert seen == [full, empty]
+        for _ in range(BACKLOG_MESSAGES):
+            transport.write(b"x")
+        net.turn()
+        assert seen == [full, empty] * 2
+
+    def test_what_waits_already_is_one_message(self, net: Net) -> None:
+        transport = net.pair()[0].transport
+        seen: list[tuple[int, int]] = []
+        transport.write(MUCH)
+        net.turn()
+        transport.monitorCongestion(lambda *args: seen.append(args))
+        for _ in range(BACKLOG_MESSAGES - 1):
+            transport.write(b"x")
+        assert seen == [(CONNECTION_BACKLOG, BACKLOG_MESSAGES)]
+
+    def test_the_last_monitor_is_told_until_it_is_ignored(self, net: Net) -> None:
+        transport = net.pair()[0].transport
+        seen: list[tuple[int, int]] = []
+
+        def once(status: int, pending: int) -> None:
+            seen.append((status, pending))
+            transport.ignoreCongestion()
+
+        transport.monitorCongestion(raises)
+        transport.monitorCongestion(once)
+        for _ in range(2):
+            for _ in range(BACKLOG_MESSAGES):
+                transport.write(b"x")
+            net.turn()
+        assert seen == [(CONNECTION_BACKLOG, BACKLOG_MESSAGES)]
+        transport.ignoreCongestion()
+
+    @pytest.mark.parametrize("message", [MUCH, b"x"], ids=["blocked", "backlog"])
+    @pytest.mark.parametrize("fault", [Fault, TypeError])
+    def test_a_monitor_that_raises_costs_its_own_connection(
+        self, net: Net, logged_errors: LoggedErrors, message: bytes, fault: type[Exception]
+    ) -> None:
+        def fail(status: int, pending: int) -> None:
+            raise fault("in a monitor")
+
+        watched, watched_peer = net.pair()
+        watched.transport.monitorCongestion(fail)
+
+        def feed(protocol: Recorder, data: bytes) -> None:
+            for _ in range(1 if message is MUCH else BACKLOG_MESSAGES):
+                watched.transport.write(message)
+            echo(protocol, data)
+
+        writer, peer = net.pair(lambda: Recorder(data=feed))
+        assert net.ask(peer, b"go") == b"go"
+        assert net.is_reset(watched_peer)
+        assert watched.reason.check(fault)
+        assert len(logged_errors.take(fault)) == 1
+        assert writer.calls == ["made", "data"]
+
+    def test_a_monitored_half_closer_still_hears_of_the_end(self, net: Net) -> None:
+        protocol, peer = net.pair(HalfCloser)
+        protocol.transport.monitorCongestion(lambda *_: None)
+        protocol.transport.registerProducer(Producer(), False)
+        protocol.transport.unregisterProducer()
+        protocol.transport.ignoreCongestion()
+        peer.shutdown(socket.SHUT_WR)
+        net.turn_until(lambda: "read_lost" in protocol.calls)
