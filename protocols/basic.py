@@ -11,10 +11,8 @@ from __future__ import annotations
 import logging
 import struct
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any, ClassVar
 
-from reactorlib.protocol import Protocol
 from reactorlib.protocols.filesender import FileSender
 from reactorlib.protocols.framing import (
     Fault,
@@ -54,7 +52,7 @@ class LineReceiver(Receiver):
     MAX_LENGTH = 16384
     line_mode: bool | int = True
 
-    _framer: LineFramer | None = None
+    _line_framer: LineFramer | None = None
 
     def lineReceived(self, line: bytes) -> Any:
         """A line, without its delimiter. Override this."""
@@ -87,93 +85,57 @@ class LineReceiver(Receiver):
         """
         was_raw, self.line_mode = not self.line_mode, True
         if extra and was_raw:
-            self._put_back(extra)
+            self._backlog().put_back(extra)
             self.dataReceived(b"")
         elif extra:
             self.dataReceived(extra)
 
     def clearLineBuffer(self) -> bytes:
         """Forget what was received and not delivered; returns it."""
-        rest = self._framer.take_rest() if self._framer else b""
-        return rest + self._take_waiting()
+        return self._take_unfinished() + self._backlog().take_all()
 
-    def _take(self, data: bytes) -> bool:
-        if not self.line_mode:
-            return self._take_raw(data)
-        framer = self._framer
-        if (
-            framer is None
-            or framer.delimiter != self.delimiter
-            or framer.max_length != self.MAX_LENGTH
-        ):
-            data = self._take_partial() + data
-            framer = self._framer = self._new_framer()
+    def _take_unfinished(self) -> bytes:
+        return self._line_framer.take_rest() if self._line_framer else b""
+
+    def _deliver_piece(self, data: bytes) -> bool:
+        if self.line_mode:
+            return self._deliver_lines(data)
+        data = self._take_unfinished() + data
+        if data:
+            self.rawDataReceived(data)
+        return bool(self._undelivered)
+
+    def _deliver_lines(self, data: bytes) -> bool:
+        framer, delimiter, max_length = self._line_framer, self.delimiter, self.MAX_LENGTH
+        if framer is None or framer.delimiter != delimiter or framer.max_length != max_length:
+            data = self._take_unfinished() + data
+            framer = self._new_framer()
         framer.feed(data)
         frames, transport = framer.frames, self.transport
-        delimiter, max_length = self.delimiter, self.MAX_LENGTH
         while frames:
             self.lineReceived(frames.popleft())
             if (
                 self.paused
                 or not self.line_mode
-                or self.MAX_LENGTH != max_length
+                or max_length != self.MAX_LENGTH
                 or self.delimiter is not delimiter
                 or (transport is not None and transport.disconnecting)
             ):
-                self._put_back(framer.take_rest())
+                self._backlog().put_back(framer.take_rest())
                 return True
         if framer.fault is not None:
             self.lineLengthExceeded(self.clearLineBuffer())
             return True
-        return bool(self._waiting)
-
-    def _take_raw(self, data: bytes) -> bool:
-        data = self._take_partial() + data
-        if data:
-            self.rawDataReceived(data)
-        return bool(self._waiting)
-
-    def _take_partial(self) -> bytes:
-        return self._framer.take_rest() if self._framer else b""
+        return bool(self._undelivered)
 
     def _new_framer(self) -> LineFramer:
-        # Each of these is asked for after each line, and read faster from here than from the class.
-        self.paused, self.line_mode = self.paused, self.line_mode
-        with suppress(AttributeError):  # a property
-            self.delimiter, self.MAX_LENGTH = self.delimiter, self.MAX_LENGTH
-        return LineFramer(self.delimiter, self.MAX_LENGTH)
+        self._own_attributes("paused", "line_mode", "delimiter", "MAX_LENGTH")
+        self._line_framer = LineFramer(self.delimiter, self.MAX_LENGTH)
+        return self._line_framer
 
 
-class LineOnlyReceiver(Protocol):
-    """Lines that end in `delimiter` and nothing else."""
-
-    delimiter = b"\r\n"
-    MAX_LENGTH = 16384
-
-    _framer: LineFramer | None = None
-
-    def lineReceived(self, line: bytes) -> Any:
-        """A line, without its delimiter. Override this."""
-        raise NotImplementedError
-
-    def lineLengthExceeded(self, line: bytes) -> Any:
-        """A line is too long; `line` is what was received of it and after. Loses the connection."""
-        return self.transport.loseConnection()
-
-    def sendLine(self, line: bytes) -> None:
-        """Send a line; the delimiter is added."""
-        self.transport.write(line + self.delimiter)
-
-    def dataReceived(self, data: bytes) -> None:
-        framer = self._framer
-        if framer is None:
-            framer = self._framer = LineFramer(self.delimiter, self.MAX_LENGTH)
-        framer.feed(data)
-        frames, transport = framer.frames, self.transport
-        while frames and not transport.disconnecting:
-            self.lineReceived(frames.popleft())
-        if framer.fault is not None and not transport.disconnecting:
-            self.lineLengthExceeded(framer.take_rest())
+class LineOnlyReceiver(LineReceiver):
+    """A LineReceiver for protocols that never leave line mode."""
 
 
 class _StringReceiver(Receiver):
@@ -181,37 +143,46 @@ class _StringReceiver(Receiver):
 
     MAX_LENGTH = 99999
 
-    _framer: Framer | None = None
-    _broken = False
+    _string_framer: Framer | None = None
+    _is_broken = False
 
     def stringReceived(self, string: bytes) -> Any:
         """A string. Override this."""
         raise NotImplementedError
 
-    def _new_framer(self) -> Framer:
+    def _make_framer(self) -> Framer:
         raise NotImplementedError
 
-    def _refused(self, fault: Fault) -> None:
+    def _fault_found(self, fault: Fault) -> None:
         """The peer broke the rules; nothing more will come."""
         raise NotImplementedError
 
-    def _take(self, data: bytes) -> bool:
-        framer = self._framer
-        if framer is None or framer.max_length != self.MAX_LENGTH:
+    def _deliver_piece(self, data: bytes) -> bool:
+        framer, max_length = self._string_framer, self.MAX_LENGTH
+        if framer is None or framer.max_length != max_length:
             data = (framer.take_rest() if framer else b"") + data
-            self._broken = False
-            framer = self._framer = self._new_framer()
+            framer = self._new_framer()
         framer.feed(data)
-        frames, transport, max_length = framer.frames, self.transport, self.MAX_LENGTH
+        frames, transport = framer.frames, self.transport
         while frames:
             self.stringReceived(frames.popleft())
-            if self.paused or transport.disconnecting or self.MAX_LENGTH != max_length:
-                self._put_back(framer.take_rest())
+            if (
+                self.paused
+                or max_length != self.MAX_LENGTH
+                or (transport is not None and transport.disconnecting)
+            ):
+                self._backlog().put_back(framer.take_rest())
                 return True
-        if framer.fault is not None and not self._broken:
-            self._broken = True
-            self._refused(framer.fault)
-        return bool(self._waiting)
+        if framer.fault is not None and not self._is_broken:
+            self._is_broken = True
+            self._fault_found(framer.fault)
+        return bool(self._undelivered) or max_length != self.MAX_LENGTH
+
+    def _new_framer(self) -> Framer:
+        self._own_attributes("paused", "MAX_LENGTH")
+        self._is_broken = False
+        self._string_framer = self._make_framer()
+        return self._string_framer
 
 
 class NetstringReceiver(_StringReceiver):
@@ -226,10 +197,10 @@ class NetstringReceiver(_StringReceiver):
         """Send a netstring."""
         self.transport.write(netstring(string))
 
-    def _new_framer(self) -> Framer:
+    def _make_framer(self) -> Framer:
         return NetstringFramer(self.MAX_LENGTH)
 
-    def _refused(self, fault: Fault) -> None:
+    def _fault_found(self, fault: Fault) -> None:
         self.brokenPeer = True
         logger.info("%s: %s", self.logPrefix(), fault.reason)
         self.transport.loseConnection()
@@ -266,10 +237,10 @@ class IntNStringReceiver(_StringReceiver):
         """
         self.transport.loseConnection()
 
-    def _new_framer(self) -> Framer:
+    def _make_framer(self) -> Framer:
         return IntFramer(struct.Struct(self.structFormat), self.MAX_LENGTH)
 
-    def _refused(self, fault: Fault) -> None:
+    def _fault_found(self, fault: Fault) -> None:
         (length,) = struct.unpack_from(self.structFormat, fault.data)
         self.lengthLimitExceeded(length)
 

@@ -57,6 +57,8 @@ class Framer:
 
     def take_rest(self) -> bytes:
         """Everything that was fed and not taken, as the bytes that came."""
+        if not (self.frames or self._buffer or self.fault):
+            return b""
         rest = b"".join(map(self.encode, self.frames))
         rest += self._buffer if self.fault is None else self.fault.data
         self.frames.clear()
@@ -162,16 +164,18 @@ class LengthFramer(Framer):
         self._break(reason, data, too_long=True)
 
 
-def netstring(data: bytes) -> bytes:
-    """A netstring, such as `5:hello,`."""
-    return b"%d:%b," % (len(data), data)
-
-
 COMMA = ord(",")
 ZERO = ord("0")
 
-# Most lengths that come are among these, and need no check of their digits.
-KNOWN_LENGTHS = {b"%d:" % length: length for length in range(1000)}
+# Most strings are this short: for them no number is written or read.
+LENGTHS = [b"%d:" % length for length in range(1000)]
+KNOWN_LENGTHS = {text: length for length, text in enumerate(LENGTHS)}
+
+
+def netstring(data: bytes) -> bytes:
+    """A netstring, such as `5:hello,`."""
+    size = len(data)
+    return (LENGTHS[size] if size < len(LENGTHS) else b"%d:" % size) + data + b","
 
 
 class NetstringFramer(LengthFramer):
@@ -194,11 +198,11 @@ class NetstringFramer(LengthFramer):
             start = done + width
             length = known(data[done:start])
             if length is None:
-                start = self._after_length(data, done)
-                if start == done:
+                start = data.find(b":", done, done + self._digits + 1) + 1
+                length = self._read_length(data, done, start)
+                if length < 0:
                     break
                 width = start - done
-                length = int(data[done : start - 1])
             if length > most:
                 self._refuse(length, data[done:])
                 break
@@ -214,18 +218,18 @@ class NetstringFramer(LengthFramer):
         self._width = width
         return done
 
-    def _after_length(self, data: bytes, start: int) -> int:
-        """Where the string begins whose length is at `start`; `start` itself if that is not there."""
-        text, colon, _ = data[start : start + self._digits + 1].partition(b":")
+    def _read_length(self, data: bytes, start: int, end: int) -> int:
+        """The length that is written before `end`, a colon's; -1 if it is incomplete or wrong."""
+        text = data[start : end - 1] if end else data[start : start + self._digits + 1]
         if not text.isdigit() or (text[0] == ZERO and len(text) > 1):
             self._break(f"{text!r} is not the length of a netstring", data[start:])
-        elif colon:
-            return start + len(text) + 1
+        elif end:
+            return int(text)
         elif len(text) > self._digits:
             self._break("a netstring is too long", data[start:], too_long=True)
         else:
             self._needed = len(text) + 1
-        return start
+        return -1
 
 
 class IntFramer(LengthFramer):

@@ -116,9 +116,9 @@ class TestReport:
             disturbed=[sample(5, server=60, queued=30)],
         )
         assert report.warnings(measured) == [
-            "other processes kept servers waiting for their core: disturbed 30 % of the time",
-            "the load generator was the bottleneck of slow, which used 89 %",
-            "neither idle (40 %) nor the load generator (40 %) was busy",
+            "others had the server's core for part of the time: disturbed 30 %",
+            "the load generator was the bottleneck of slow (89 %)",
+            "neither idle (40 %) nor its load (40 %) was busy",
         ]
 
     def test_a_failure_is_told_with_its_reason(self) -> None:

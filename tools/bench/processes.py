@@ -16,6 +16,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import IO
 
 _PR_SET_PDEATHSIG = 1
@@ -97,8 +98,15 @@ class Process:
 
 
 def _prepare(core: int) -> None:
+    """Run in the child before its program.
+
+    A session is a scheduling group of its own, and a process's niceness counts
+    only within it: the group has to be given ours.
+    """
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     os.sched_setaffinity(0, {core})
+    with suppress(OSError):
+        Path("/proc/self/autogroup").write_text(str(os.nice(0)))
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 
 from bench import figures
+from bench.measures import Sample
 from bench.rounds import Outcome
 
 _BUSY = 95
@@ -36,20 +37,9 @@ def warnings(outcome: Outcome) -> list[str]:
     found = [f"{name} failed: {reason}" for name, reason in outcome.failures.items()]
     middles = {name: figures.medians(samples) for name, samples in outcome.samples.items()}
     loaded = {name: middle for name, middle in middles.items() if "load_percent" in middle}
-    disturbed = {
-        name: middle["queued_percent"]
-        for name, middle in loaded.items()
-        if middle["queued_percent"] > _DISTURBED
-    }
-    if disturbed:
-        shares = ", ".join(f"{name} {share:.0f} %" for name, share in disturbed.items())
-        found.append(f"other processes kept servers waiting for their core: {shares} of the time")
+    found += _disturbances(loaded)
     if outcome.scenario.saturates:
-        found += [
-            _unsaturated(name, middle)
-            for name, middle in loaded.items()
-            if middle["server_percent"] < _SATURATED and name not in disturbed
-        ]
+        found += _unsaturated(loaded)
     return found
 
 
@@ -116,11 +106,29 @@ def _row(outcome: Outcome, name: str, references: Sequence[str]) -> list[str]:
     return [name, cells[0], spread, *cells[1:], *shown]
 
 
-def _unsaturated(name: str, middle: dict[str, float]) -> str:
-    server, load = middle["server_percent"], middle["load_percent"]
-    if load >= _BUSY:
-        return f"the load generator was the bottleneck of {name}, which used {server:.0f} %"
-    return f"neither {name} ({server:.0f} %) nor the load generator ({load:.0f} %) was busy"
+def _disturbances(loaded: dict[str, Sample]) -> list[str]:
+    shares = [
+        f"{name} {middle['queued_percent']:.0f} %"
+        for name, middle in loaded.items()
+        if middle["queued_percent"] > _DISTURBED
+    ]
+    if not shares:
+        return []
+    return [f"others had the server's core for part of the time: {', '.join(shares)}"]
+
+
+def _unsaturated(loaded: dict[str, Sample]) -> list[str]:
+    """Doubts about servers that neither used nor waited for their core all the time."""
+    doubts = []
+    for name, middle in loaded.items():
+        server, load = middle["server_percent"], middle["load_percent"]
+        if server + middle["queued_percent"] >= _SATURATED:
+            continue
+        if load >= _BUSY:
+            doubts.append(f"the load generator was the bottleneck of {name} ({server:.0f} %)")
+        else:
+            doubts.append(f"neither {name} ({server:.0f} %) nor its load ({load:.0f} %) was busy")
+    return doubts
 
 
 def _aligned(table: Sequence[Sequence[str]]) -> list[str]:

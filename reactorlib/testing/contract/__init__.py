@@ -21,15 +21,17 @@ from reactorlib.testing.contract.engine import EngineContract
 from reactorlib.testing.contract.streams import StreamsContract
 from reactorlib.testing.contract.system import SystemContract
 from reactorlib.testing.contract.tcp import TCPContract
+from reactorlib.testing.contract.tcp_client import ClientContract
 from reactorlib.testing.contract.tcp_connection import ConnectionContract
+from reactorlib.testing.contract.tcp_names import NamesContract
 from reactorlib.testing.contract.tcp_output import OutputContract
 from reactorlib.testing.contract.tcp_port import PortContract
 from reactorlib.testing.contract.tcp_socket import SocketContract
 from reactorlib.testing.contract.threads import ThreadsContract
 from reactorlib.testing.contract.timing import TimeContract
 
-
 __all__ = [
+    "ClientContract",
     "ConnectionContract",
     "ContractBase",
     "CoreContract",
@@ -37,6 +39,7 @@ __all__ = [
     "DescriptorsContract",
     "EngineContract",
     "LoggedErrors",
+    "NamesContract",
     "OutputContract",
     "PortContract",
     "SocketContract",

@@ -21,7 +21,8 @@ from reactorlib.interfaces import (
     IReactorThreads,
     IReactorTime,
 )
-from reactorlib.testing.contract.base import ContractBase, LoggedErrors
+from reactorlib.testing.contract.base import ContractBase, LoggedErrors, Pairs
+from reactorlib.testing.contract.channel import Channel
 
 INTERFACES = [
     IReactorCore,
@@ -352,10 +353,11 @@ class CoreContract(ContractBase):
             self.run_guarded(reactor)
             assert sum("sluggard" in message for message in caplog.messages) == expected
 
-    def test_close_ends_everything(self, new_reactor: Callable[[], Any]) -> None:
-        reactor = new_reactor()
+    def test_close_ends_everything(self, reactor: Any, pairs: Pairs) -> None:
+        reactor.addReader(Channel(pairs()[0]))
         reactor.close()
         reactor.close()
+        assert reactor.getReaders() == []
         with pytest.raises(OSError, match=reactor.name):
             reactor.iterate()
 

@@ -65,17 +65,24 @@ class DescriptorEndsContract(ContractBase):
         assert reactor.removeAll() == []
         assert len(logged_errors.take()) == raises
 
+    @pytest.mark.parametrize("raises", [False, True])
     def test_a_fault_in_connectionLost_is_logged_and_not_repeated(
-        self, reactor: Any, pairs: Pairs, logged_errors: LoggedErrors
+        self, reactor: Any, pairs: Pairs, logged_errors: LoggedErrors, raises: bool
     ) -> None:
+        def end(channel: Channel) -> object:
+            if raises:
+                raise KeyError
+            return error.ConnectionDone()
+
         ours, theirs = pairs()
         theirs.send(b"x")
-        channel = Channel(ours, on_read=lambda _: error.ConnectionDone(), on_lost=fail)
+        channel = Channel(ours, on_read=end, on_lost=fail)
         reactor.addReader(channel)
         self.turn_until(reactor, lambda: channel.lost)
         reactor.iterate()
         assert len(channel.lost) == 1
         assert len(logged_errors.take(ZeroDivisionError)) == 1
+        assert len(logged_errors.take(KeyError)) == raises
 
     def test_who_forgets_its_descriptor_is_told(self, reactor: Any, pairs: Pairs) -> None:
         ours, theirs = pairs()

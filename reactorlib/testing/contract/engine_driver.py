@@ -265,6 +265,11 @@ class EngineDriver:
         server.close()
         return self.add(accepted, STREAM), client
 
+    def pair(self) -> tuple[Handle, socket.socket]:
+        """The same on a pair of Unix sockets, of which the kernel buffers less."""
+        ours, theirs = socket.socketpair()
+        return self.add(ours, STREAM), self.own(theirs)
+
     def connecting(self, address: Any) -> Handle:
         """A socket on its way."""
         sock = self.own(socket.socket(socket.AF_INET, socket.SOCK_STREAM))

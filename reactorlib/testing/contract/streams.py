@@ -11,7 +11,7 @@ import pytest
 
 from reactorlib import error
 from reactorlib.failure import Failure
-from reactorlib.protocol import Factory, Protocol
+from reactorlib.protocol import Factory, Protocol, connectionDone
 from reactorlib.testing.contract.base import ContractBase, LoggedErrors, Pairs
 
 Reaction = Callable[["Recorder", bytes], object]
@@ -29,8 +29,18 @@ class Recorder(Protocol):
         self.received.append(data)
         self.reaction(self, data)
 
-    def connectionLost(self, reason: Failure = error.ConnectionDone) -> None:
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.lost.append(reason)
+
+
+class RecorderFactory(Factory):
+    """Makes a Recorder of each connection."""
+
+    def __init__(self, reaction: Reaction) -> None:
+        self.reaction = reaction
+
+    def buildProtocol(self, addr: Any) -> Recorder:
+        return Recorder(self.reaction)
 
 
 def keep(protocol: Recorder, data: bytes) -> None:
@@ -49,8 +59,7 @@ class StreamsContract(ContractBase):
     ) -> tuple[Recorder, socket.socket]:
         """A connection of the reactor's, and the other end of it."""
         ours, theirs = pairs()
-        factory = Factory()
-        factory.buildProtocol = lambda address: Recorder(reaction)  # type: ignore[method-assign]
+        factory = RecorderFactory(reaction)
         protocol = reactor.adoptStreamConnection(ours.fileno(), ours.family, factory)
         ours.close()
         theirs.settimeout(self.patience)
@@ -168,7 +177,7 @@ class StreamsContract(ContractBase):
         self, reactor: Any, pairs: Pairs, logged_errors: LoggedErrors
     ) -> None:
         class Failing(Recorder):
-            def connectionLost(self, reason: Failure = error.ConnectionDone) -> None:
+            def connectionLost(self, reason: Failure = connectionDone) -> None:
                 super().connectionLost(reason)
                 raise ZeroDivisionError
 
@@ -216,7 +225,7 @@ class StreamsContract(ContractBase):
         self, reactor: Any, pairs: Pairs, logged_errors: LoggedErrors
     ) -> None:
         class Failing(Recorder):
-            def connectionLost(self, reason: Failure = error.ConnectionDone) -> None:
+            def connectionLost(self, reason: Failure = connectionDone) -> None:
                 raise ZeroDivisionError
 
         ends = [self.adopt(reactor, pairs) for _ in range(3)]

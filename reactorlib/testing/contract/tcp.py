@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from reactorlib.testing.contract.tcp_client import ClientContract
 from reactorlib.testing.contract.tcp_connection import ConnectionContract
+from reactorlib.testing.contract.tcp_names import NamesContract
 from reactorlib.testing.contract.tcp_output import OutputContract
 from reactorlib.testing.contract.tcp_port import PortContract
 from reactorlib.testing.contract.tcp_socket import SocketContract
 
 
-class TCPContract(PortContract, ConnectionContract, SocketContract, OutputContract):
+class TCPContract(
+    PortContract,
+    ConnectionContract,
+    SocketContract,
+    OutputContract,
+    ClientContract,
+    NamesContract,
+):
     """What a reactor with TCP must do."""

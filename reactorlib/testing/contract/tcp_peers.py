@@ -278,6 +278,16 @@ class Net:
         self.turn_until(lambda: not any(port.connected for port in self.ports))
 
 
+def black_hole(net: Net, address: tuple[str, int] = (LOOPBACK, 0)) -> tuple[str, int]:
+    """An address at which a connection is neither made nor refused: a queue that is full."""
+    listener = net.listener(address, backlog=0)
+    for _ in range(8):
+        filler = net.socket()
+        filler.setblocking(False)
+        filler.connect_ex(listener.getsockname())
+    return listener.getsockname()
+
+
 class TCPContractBase(ContractBase):
     """A ContractBase with a Net."""
 

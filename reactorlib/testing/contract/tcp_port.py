@@ -147,7 +147,7 @@ class PortContract(TCPContractBase):
         self, reactor: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         with monkeypatch.context() as patched:
-            patched.setattr(socket, "socket", lambda *_: open("/nowhere/at/all"))
+            patched.setattr(socket, "socket", lambda *_: os.open("/nowhere/at/all", os.O_RDONLY))
             with pytest.raises(error.CannotListenError, match="ENOENT"):
                 reactor.listenTCP(0, RecordingFactory())
 

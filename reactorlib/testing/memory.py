@@ -1,0 +1,290 @@
+"""Reactors that only write down what is asked of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from zope.interface import implementer
+
+from reactorlib.address import IPv4Address, IPv6Address, from_sockaddr
+from reactorlib.defer import Deferred, succeed
+from reactorlib.interfaces import (
+    IConnector,
+    IListeningPort,
+    IReactorCore,
+    IReactorFDSet,
+    IReactorFromThreads,
+    IReactorSocket,
+    IReactorTCP,
+    IReactorTime,
+)
+from reactorlib.systemevent import PHASES
+from reactorlib.task import Clock
+
+ADOPTED_PORT = 1234
+
+Trigger = tuple[Callable[..., object], tuple[Any, ...], dict[str, Any]]
+
+
+@implementer(IListeningPort)
+class MemoryPort:
+    """The port of a MemoryReactor; `listening` until stopListening."""
+
+    def __init__(self, address: Any) -> None:
+        self._address = address
+        self.listening = True
+
+    def startListening(self) -> None:
+        self.listening = True
+
+    def stopListening(self) -> Deferred[None] | None:
+        """Return a Deferred that has fired; None if it was not listening."""
+        if not self.listening:
+            return None
+        self.listening = False
+        return succeed(None)
+
+    def getHost(self) -> Any:
+        return self._address
+
+
+@implementer(IConnector)
+class MemoryConnector:
+    """The connector of a MemoryReactor: counts what it was told.
+
+    `stoppedConnecting` and `disconnected` are true after stopConnecting and
+    disconnect; `connects` is how often it was told to connect again.
+    """
+
+    def __init__(self, reactor: Any, address: Any, factory: Any) -> None:
+        self.reactor = reactor
+        self.factory = factory
+        self.stoppedConnecting = False
+        self.disconnected = False
+        self.connects = 0
+        self._address = address
+
+    def connect(self) -> None:
+        self.connects += 1
+
+    def stopConnecting(self) -> None:
+        self.stoppedConnecting = True
+
+    def disconnect(self) -> None:
+        self.disconnected = True
+
+    def getDestination(self) -> Any:
+        return self._address
+
+
+@implementer(IReactorCore, IReactorTCP, IReactorSocket, IReactorFDSet)
+class MemoryReactor:
+    """A reactor that connects nothing and waits for nothing.
+
+    What it was asked for is in its lists, each entry the arguments in their
+    order: `tcpServers` (port, factory, backlog, interface), `tcpClients` (host,
+    port, factory, timeout, bindAddress), `adoptedPorts` and
+    `adoptedStreamConnections` (descriptor, family, factory); `connectors` has
+    what connectTCP returned. `whenRunningHooks` has the calls that wait for
+    `run`, `triggers[phase][eventType]` those of system events, `readers` and
+    `writers` what is watched. `hasInstalled`, `hasRun`, `hasStopped` and
+    `hasCrashed` tell what was called.
+    """
+
+    def __init__(self) -> None:
+        self.running = False
+        self.hasInstalled = False
+        self.hasRun = False
+        self.hasStopped = False
+        self.hasCrashed = False
+        self.whenRunningHooks: list[Trigger] = []
+        self.triggers: dict[str, dict[str, list[Trigger]]] = {}
+        self.tcpServers: list[tuple[int, Any, int, str]] = []
+        self.tcpClients: list[tuple[str, int, Any, float, tuple[str, int] | None]] = []
+        self.adoptedPorts: list[tuple[int, int, Any]] = []
+        self.adoptedStreamConnections: list[tuple[int, int, Any]] = []
+        self.connectors: list[MemoryConnector] = []
+        self.readers: set[Any] = set()
+        self.writers: set[Any] = set()
+
+    def install(self) -> None:
+        """Only set `hasInstalled`."""
+        self.hasInstalled = True
+
+    # IReactorCore
+
+    def run(self, installSignalHandlers: bool = True) -> None:
+        """Make the calls that wait for it, then stop."""
+        assert not self.running, "it is running already"
+        self.running = True
+        self.hasRun = True
+        hooks, self.whenRunningHooks = self.whenRunningHooks, []
+        for callable, args, kw in hooks:
+            callable(*args, **kw)
+        self.stop()
+
+    def stop(self) -> None:
+        """Only set `running` and `hasStopped`."""
+        self.running = False
+        self.hasStopped = True
+
+    def crash(self) -> None:
+        """Only set `running` and `hasCrashed`."""
+        self.running = False
+        self.hasCrashed = True
+
+    def iterate(self, delay: float = 0) -> None:
+        """There is nothing to turn: raises NotImplementedError."""
+        raise NotImplementedError("a MemoryReactor has no turns")
+
+    def fireSystemEvent(self, eventType: str) -> None:
+        """Call the triggers, phase by phase; Deferreds that they return are not waited for."""
+        for phase in PHASES:
+            for callable, args, kw in self.triggers.get(phase, {}).pop(eventType, []):
+                callable(*args, **kw)
+
+    def addSystemEventTrigger(
+        self, phase: str, eventType: str, callable: Callable[..., object], *args: Any, **kw: Any
+    ) -> tuple[str, str, Trigger]:
+        trigger = (callable, args, kw)
+        self.triggers.setdefault(phase, {}).setdefault(eventType, []).append(trigger)
+        return phase, eventType, trigger
+
+    def removeSystemEventTrigger(self, triggerID: tuple[str, str, Trigger]) -> None:
+        """Raises ValueError if it is not there any more."""
+        phase, eventType, trigger = triggerID
+        self.triggers[phase].get(eventType, []).remove(trigger)
+
+    def callWhenRunning(self, callable: Callable[..., object], *args: Any, **kw: Any) -> None:
+        """Call at `run`; or now, if `run` was ever called."""
+        if self.hasRun:
+            callable(*args, **kw)
+        else:
+            self.whenRunningHooks.append((callable, args, kw))
+
+    # IReactorTCP
+
+    def listenTCP(
+        self,
+        port: int,
+        factory: Any,
+        backlog: int = 50,
+        interface: str = "",
+        *,
+        reusePort: bool = False,
+    ) -> MemoryPort:
+        """Write it down in `tcpServers`."""
+        self.tcpServers.append((port, factory, backlog, interface))
+        return MemoryPort(_address(interface or "0.0.0.0", port))
+
+    def connectTCP(
+        self,
+        host: str,
+        port: int,
+        factory: Any,
+        timeout: float = 30,
+        bindAddress: tuple[str, int] | None = None,
+    ) -> MemoryConnector:
+        """Write it down in `tcpClients`, and call the factory's startedConnecting."""
+        self.tcpClients.append((host, port, factory, timeout, bindAddress))
+        connector = MemoryConnector(self, _address(host, port), factory)
+        factory.startedConnecting(connector)
+        self.connectors.append(connector)
+        return connector
+
+    # IReactorSocket
+
+    def adoptStreamPort(self, fileDescriptor: int, addressFamily: int, factory: Any) -> MemoryPort:
+        """Write it down. Raises UnsupportedAddressFamily for one that is neither IPv4 nor IPv6."""
+        address = from_sockaddr(addressFamily, ("", ADOPTED_PORT))
+        self.adoptedPorts.append((fileDescriptor, addressFamily, factory))
+        return MemoryPort(address)
+
+    def adoptStreamConnection(self, fileDescriptor: int, addressFamily: int, factory: Any) -> None:
+        """Write it down in `adoptedStreamConnections`."""
+        self.adoptedStreamConnections.append((fileDescriptor, addressFamily, factory))
+
+    # IReactorFDSet
+
+    def addReader(self, reader: Any) -> None:
+        self.readers.add(reader)
+
+    def addWriter(self, writer: Any) -> None:
+        self.writers.add(writer)
+
+    def removeReader(self, reader: Any) -> None:
+        self.readers.discard(reader)
+
+    def removeWriter(self, writer: Any) -> None:
+        self.writers.discard(writer)
+
+    def removeAll(self) -> list[Any]:
+        """Forget all; what was watched, once each."""
+        watched = list(self.readers | self.writers)
+        self.readers.clear()
+        self.writers.clear()
+        return watched
+
+    def getReaders(self) -> list[Any]:
+        return list(self.readers)
+
+    def getWriters(self) -> list[Any]:
+        return list(self.writers)
+
+
+def _address(host: str, port: int) -> IPv4Address | IPv6Address:
+    return IPv6Address("TCP", host, port) if ":" in host else IPv4Address("TCP", host, port)
+
+
+@implementer(IReactorTime, IReactorFromThreads)
+class MemoryReactorClock(MemoryReactor, Clock):
+    """A MemoryReactor with a time that moves when it is told to: see Clock."""
+
+    def __init__(self) -> None:
+        MemoryReactor.__init__(self)
+        Clock.__init__(self)
+
+    def callFromThread(self, callable: Callable[..., object], *args: Any, **kw: Any) -> None:
+        """Call at the next `advance`, be it by 0 seconds."""
+        self.callLater(0, callable, *args, **kw)
+
+    callSoon = callFromThread
+
+
+@implementer(IReactorTCP, IReactorSocket)
+class RaisingMemoryReactor:
+    """A reactor on which listening raises `listenException`, and connecting `connectException`."""
+
+    def __init__(
+        self,
+        listenException: BaseException | None = None,
+        connectException: BaseException | None = None,
+    ) -> None:
+        self._listen_exception = listenException
+        self._connect_exception = connectException
+
+    def listenTCP(self, port: int, factory: Any, backlog: int = 50, interface: str = "") -> Any:
+        _raise(self._listen_exception)
+
+    def adoptStreamPort(self, fileDescriptor: int, addressFamily: int, factory: Any) -> Any:
+        _raise(self._listen_exception)
+
+    def connectTCP(
+        self,
+        host: str,
+        port: int,
+        factory: Any,
+        timeout: float = 30,
+        bindAddress: tuple[str, int] | None = None,
+    ) -> Any:
+        _raise(self._connect_exception)
+
+    def adoptStreamConnection(self, fileDescriptor: int, addressFamily: int, factory: Any) -> Any:
+        _raise(self._connect_exception)
+
+
+def _raise(exception: BaseException | None) -> None:
+    if exception is None:
+        raise TypeError("this RaisingMemoryReactor was not told what to raise here")
+    raise exception

@@ -1,0 +1,73 @@
+/* A driver of the engine in C: what its files share.
+ *
+ *   driver.c     the command: one run of one kind on one poller
+ *   model.c      what every record and every byte is held against
+ *   random.c     operations in an order that a seed decides
+ *   scenarios.c  single cases that need C: speed, threads, forks, time
+ *   failing.c    an allocator that fails once, when told
+ *
+ * Whatever is wrong ends the process with the place in the source.
+ */
+#ifndef DRIVER_H
+#define DRIVER_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "engine_api.h"
+
+#define CHECK(condition) ((condition) ? (void)0 : failed(__FILE__, __LINE__, #condition))
+_Noreturn void failed(const char *file, int line, const char *condition);
+
+/* failing.c: fail the allocation of that number, counted from now; 0 for none. */
+void fail_allocation(int64_t number);
+int64_t allocations_left(void); /* until the failure; 0 when it has happened */
+
+/* model.c */
+
+/* A stream of bytes that tells on its first four whose it is, and on all
+ * others whether they belong there. */
+struct incoming {
+    uint32_t id;
+    uint64_t count;
+};
+
+struct party { /* in the engine */
+    int64_t handle; /* 0: gone */
+    int kind, fd, notify;
+    int paused, leaving, shut, ended;
+    unsigned watched;
+    uint32_t id;
+    uint64_t written;
+    struct incoming in;
+};
+
+enum { PARTIES = 512, IDS = 1 << 19, UNKNOWN = -1 };
+
+struct model {
+    engine *e;
+    struct party parties[PARTIES];
+    int64_t accepted, lost, shed, turns;
+    uint32_t ids;
+    uint64_t total[IDS]; /* bytes written under each id; UNKNOWN after a rough end */
+};
+
+uint32_t new_id(struct model *m);
+void fill(uint32_t id, uint64_t offset, char *data, size_t size);
+void consume(struct incoming *in, const char *data, size_t size);
+void consume_end(struct model *m, const struct incoming *in);
+struct party *party_add(struct model *m, int fd, int kind); /* NULL if refused */
+int party_write(struct model *m, struct party *p, size_t size);
+int model_turn(struct model *m, double seconds); /* returns the number of records */
+int64_t still_open(struct model *m);
+
+/* random.c */
+enum profile { MIXED, CHURN };
+void run_random(const char *poller, uint64_t seed, int64_t steps, enum profile profile);
+
+/* scenarios.c */
+void run_scenarios(const char *poller);
+int count_descriptors(void);
+
+#endif
