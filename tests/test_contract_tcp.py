@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from reactorlib.backends import compiled
 from reactorlib.testing import contract
 from tests.backends import BACKENDS
 
@@ -14,7 +15,8 @@ def applied(name: str) -> type[contract.TCPContract]:
     def make_engine(self: contract.ContractBase) -> Any:
         return BACKENDS[name]()
 
-    attributes = {"__module__": __name__, "make_engine": make_engine}
+    limit = compiled.load().lib.engine_select_limit() if name == "select" else None
+    attributes = {"__module__": __name__, "make_engine": make_engine, "descriptor_limit": limit}
     return type(f"TestTCP_{name}", (contract.TCPContract,), attributes)
 
 

@@ -161,6 +161,8 @@ int engine_own(engine *e, int owned)
 int engine_wake_descriptor(engine *e)
 {
     int error = check_caller(e);
+    if (error == 0 && e->wake_out < 0)
+        error = -EBADF;
     return error < 0 ? error : e->wake_out;
 }
 
@@ -270,10 +272,15 @@ static int await_ready(engine *e, double seconds)
     return count < 0 && count != -EINTR ? count : 0;
 }
 
+static int may_serve(const engine *e)
+{
+    return e->ready_next < e->ready_count && room_for_slot(e)
+           && ARENA_BYTES - e->arena_used >= READ_MIN;
+}
+
 static int serve_ready(engine *e)
 {
-    while (e->ready_next < e->ready_count && room_for_slot(e)
-           && ARENA_BYTES - e->arena_used >= READ_MIN) {
+    for (int served = 0; served < SERVED_MAX && may_serve(e); served++) {
         struct poller_event *event = &e->ready[e->ready_next++];
         int64_t handle = (int64_t)event->token;
         if (handle == 0) {

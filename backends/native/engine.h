@@ -27,6 +27,8 @@ enum {
     RECORDS = 4096,          /* events in one turn */
     RECORDS_PER_SLOT = 8,    /* the most that one step for one slot can make */
     READY = 1024,
+    SERVED_MAX = 128, /* ready descriptors in one turn: few enough that their
+                         sockets are in the cache still when they are answered */
     ACCEPT_MAX = 128,        /* of one listener in one turn */
     DIRECT_BYTES = 1 << 14,  /* writes of this size are sent, not copied */
     POOLED_BYTES = 1 << 12,

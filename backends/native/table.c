@@ -211,7 +211,8 @@ void slot_lost(engine *e, struct slot *s, int index, int error)
 {
     if (!(s->flags & LINGERING))
         record(e, EVENT_LOST, slot_handle(s, index), error, 0);
-    if (s->flags & ABORTED && s->fd >= 0) {
+    /* A peer must not take what is cut short for what is complete. */
+    if (error && s->fd >= 0 && s->kind != ENGINE_WATCHED) {
         struct linger reset = {1, 0};
         setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
     }

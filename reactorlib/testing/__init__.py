@@ -1,1 +1,85 @@
-"""Tools for those who test protocols, transports and backends."""
+"""Tools for those who test protocols, transports and backends: `from reactorlib.testing import Link`.
+
+    transports, protocols, memory, logs   doubles under Twisted's names
+    link, delivery                        a simulated network; data in every division
+    leaks, waiting                        what is left behind; running until something is true
+    plugin                                the pytest plugin: fixtures, asynchronous tests
+    contract                              conformance suites for engines, reactors, transports
+
+Each name is loaded when it is first asked for. pytest imports this package for
+the plugin before anything measures coverage, and in projects that never use it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from reactorlib.task import Clock
+    from reactorlib.testing.delivery import Delivery, deliver
+    from reactorlib.testing.leaks import LoggedErrors
+    from reactorlib.testing.link import Link, LinkTransport
+    from reactorlib.testing.logs import EventLoggingObserver
+    from reactorlib.testing.memory import (
+        MemoryConnector,
+        MemoryPort,
+        MemoryReactor,
+        MemoryReactorClock,
+        RaisingMemoryReactor,
+    )
+    from reactorlib.testing.protocols import AccumulatingProtocol
+    from reactorlib.testing.transports import (
+        StringIOWithoutClosing,
+        StringTransport,
+        StringTransportWithDisconnection,
+    )
+
+__all__ = [
+    "AccumulatingProtocol",
+    "Clock",
+    "Delivery",
+    "EventLoggingObserver",
+    "Link",
+    "LinkTransport",
+    "LoggedErrors",
+    "MemoryConnector",
+    "MemoryPort",
+    "MemoryReactor",
+    "MemoryReactorClock",
+    "RaisingMemoryReactor",
+    "StringIOWithoutClosing",
+    "StringTransport",
+    "StringTransportWithDisconnection",
+    "deliver",
+]
+
+_MODULES = {
+    "reactorlib.task": ("Clock",),
+    "reactorlib.testing.delivery": ("Delivery", "deliver"),
+    "reactorlib.testing.leaks": ("LoggedErrors",),
+    "reactorlib.testing.link": ("Link", "LinkTransport"),
+    "reactorlib.testing.logs": ("EventLoggingObserver",),
+    "reactorlib.testing.memory": (
+        "MemoryConnector",
+        "MemoryPort",
+        "MemoryReactor",
+        "MemoryReactorClock",
+        "RaisingMemoryReactor",
+    ),
+    "reactorlib.testing.protocols": ("AccumulatingProtocol",),
+    "reactorlib.testing.transports": (
+        "StringIOWithoutClosing",
+        "StringTransport",
+        "StringTransportWithDisconnection",
+    ),
+}
+_PLACES = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(_PLACES[name]), name)
+    globals()[name] = value
+    return value

@@ -121,8 +121,6 @@ class StringTransport(Stream, WithoutSocket):
     """
 
     disconnected = False
-    producer: Any = None
-    streaming: bool | None = None
     producerState = "producing"
     hostAddr: Any = IPv4Address("TCP", "10.0.0.1", 12345)
     peerAddr: Any = IPv4Address("TCP", "192.168.1.1", 54321)
@@ -196,16 +194,24 @@ class StringTransport(Stream, WithoutSocket):
     # IConsumer
 
     def registerProducer(self, producer: Any, streaming: bool) -> None:
-        if streaming or not self.connected or self.producer is not None:
+        if streaming or self.producer is not None or not self.connected:
             super().registerProducer(producer, streaming)
-        if self.connected:
-            self.producer, self.streaming = producer, streaming
+        else:
+            extra = self._more()
+            extra.producer, extra.streaming = producer, False
+
+    @property
+    def producer(self) -> Any:
+        return None if self._extra is None else self._extra.producer
+
+    @property
+    def streaming(self) -> bool | None:
+        return None if self._extra is None or self.producer is None else self._extra.streaming
 
     def unregisterProducer(self) -> None:
         """Raises RuntimeError if there is none."""
         if self.producer is None:
             raise RuntimeError("Cannot unregister a producer: none is registered.")
-        self.producer = self.streaming = None
         super().unregisterProducer()
 
     # IPushProducer

@@ -37,6 +37,7 @@ struct party { /* in the engine */
     int64_t handle; /* 0: gone */
     int kind, fd, notify;
     int paused, leaving, shut, ended;
+    int vanished; /* watched, and closed without a word */
     unsigned watched;
     uint32_t id;
     uint64_t written;
@@ -64,7 +65,8 @@ int64_t still_open(struct model *m);
 
 /* random.c */
 enum profile { MIXED, CHURN };
-void run_random(const char *poller, uint64_t seed, int64_t steps, enum profile profile);
+/* Returns what allocations_left was at the end of the steps. */
+int64_t run_random(const char *poller, uint64_t seed, int64_t steps, enum profile profile);
 
 /* scenarios.c */
 void run_scenarios(const char *poller);

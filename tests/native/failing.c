@@ -1,4 +1,5 @@
 /* malloc and its kin, wrapped by the linker (--wrap), so that one call can fail. */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "driver.h"
@@ -24,7 +25,10 @@ int64_t allocations_left(void)
 
 static int fails(void)
 {
-    return left && --left == 0;
+    if (!left || --left)
+        return 0;
+    errno = ENOMEM;
+    return 1;
 }
 
 void *__wrap_malloc(size_t size)

@@ -104,6 +104,7 @@ static void take_data(struct model *m, struct party *p, int64_t from, int64_t to
 static void take_lost(struct model *m, struct party *p, int64_t error)
 {
     CHECK(error >= 0);
+    CHECK(p->kind != ENGINE_LISTENER || p->leaving);
     if (error)
         m->total[p->id] = (uint64_t)UNKNOWN;
     else if (!p->leaving && !p->ended && p->kind == ENGINE_STREAM)
@@ -149,10 +150,10 @@ static void take(struct model *m, const int64_t *record)
         p->kind = ENGINE_STREAM;
         break;
     case EVENT_READABLE:
-        CHECK(p->watched & 1);
+        CHECK(p->watched & 1 || p->vanished);
         break;
     case EVENT_WRITABLE:
-        CHECK(p->watched & 2);
+        CHECK(p->watched & 2 || p->vanished);
         break;
     case EVENT_BLOCKED:
     case EVENT_CLEARED:

@@ -241,17 +241,18 @@ static void add_connecting(struct run *r)
 static void act_on_watched(struct run *r, struct party *p)
 {
     unsigned wanted = chance(r, 4);
-    switch (chance(r, 8)) {
+    switch (p->vanished ? 2 : chance(r, 8)) {
     case 0: /* in good order */
-        CHECK(engine_detach(r->m->e, p->handle) == p->fd);
-        close(p->fd);
-        p->handle = 0;
+        detach(r, p);
         break;
-    case 1: /* the number goes back into use at once, as another one's */
+    case 1: /* the number is another one's when the engine hears of it */
         CHECK(dup2(STDERR_FILENO, p->fd) == p->fd);
-        CHECK(engine_detach(r->m->e, p->handle) == p->fd);
-        close(p->fd);
-        p->handle = 0;
+        detach(r, p);
+        break;
+    case 2:
+        if (!p->vanished)
+            close(p->fd);
+        p->vanished = 1;
         break;
     default:
         if (engine_watch(r->m->e, p->handle, wanted & 1, wanted & 2) == 0)
@@ -336,13 +337,15 @@ static void step(struct run *r, enum profile profile)
 static int bound_socket(struct run *r, enum profile profile)
 {
     struct sockaddr_in *inet = (struct sockaddr_in *)&r->address;
-    int fd = socket(profile == CHURN ? AF_UNIX : AF_INET, SOCK_STREAM, 0);
+    r->address.ss_family = profile == CHURN ? AF_UNIX : AF_INET;
+    r->address_size = sizeof(sa_family_t); /* a name of the kernel's choice */
+    if (profile != CHURN) {
+        inet->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        r->address_size = sizeof *inet;
+    }
+    int fd = socket(r->address.ss_family, SOCK_STREAM, 0);
     CHECK(fd > 0);
     nonblocking(fd);
-    memset(&r->address, 0, sizeof r->address);
-    r->address.ss_family = profile == CHURN ? AF_UNIX : AF_INET;
-    inet->sin_addr.s_addr = profile == CHURN ? inet->sin_addr.s_addr : htonl(INADDR_LOOPBACK);
-    r->address_size = profile == CHURN ? sizeof(sa_family_t) : sizeof *inet; /* a name of its choice */
     CHECK(bind(fd, (struct sockaddr *)&r->address, r->address_size) == 0);
     r->address_size = sizeof r->address;
     CHECK(getsockname(fd, (struct sockaddr *)&r->address, &r->address_size) == 0);
@@ -357,7 +360,10 @@ static void clear_up(struct run *r)
             client_close(r, &r->clients[i], 1);
     for (int i = 0; i < PARTIES; i++) {
         struct party *p = &r->m->parties[i];
-        if (p->handle && p->kind == ENGINE_WATCHED)
+        if (p->handle && p->vanished) {
+            if (engine_detach(r->m->e, p->handle) >= 0)
+                p->handle = 0;
+        } else if (p->handle && p->kind == ENGINE_WATCHED)
             detach(r, p);
         else if (p->handle) {
             CHECK(engine_abort(r->m->e, p->handle) == 0);
@@ -371,7 +377,7 @@ static void clear_up(struct run *r)
         CHECK(r->m->parties[i].handle == 0);
 }
 
-void run_random(const char *poller, uint64_t seed, int64_t steps, enum profile profile)
+int64_t run_random(const char *poller, uint64_t seed, int64_t steps, enum profile profile)
 {
     int before = count_descriptors();
     memset(&run, 0, sizeof run);
@@ -380,16 +386,20 @@ void run_random(const char *poller, uint64_t seed, int64_t steps, enum profile p
     memset(&model, 0, offsetof(struct model, total));
     int error = engine_open(poller, &model.e);
     CHECK(error == 0 || error == -ENOMEM);
-    if (error)
-        return;
+    if (error) {
+        CHECK(count_descriptors() == before);
+        return 0;
+    }
     int fd = bound_socket(&run, profile);
     run.listener = party_add(&model, fd, ENGINE_LISTENER);
     for (int64_t i = 0; i < steps && run.listener; i++)
         step(&run, profile);
+    int64_t left = allocations_left();
     fail_allocation(0);
     if (!run.listener)
         close(fd);
     clear_up(&run);
     engine_free(model.e);
     CHECK(count_descriptors() == before);
+    return left;
 }

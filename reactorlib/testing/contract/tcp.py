@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from reactorlib.testing.contract.tcp_client import ClientContract
 from reactorlib.testing.contract.tcp_connection import ConnectionContract
+from reactorlib.testing.contract.tcp_hazards import HazardContract
 from reactorlib.testing.contract.tcp_names import NamesContract
 from reactorlib.testing.contract.tcp_output import OutputContract
+from reactorlib.testing.contract.tcp_overload import OverloadContract
 from reactorlib.testing.contract.tcp_port import PortContract
 from reactorlib.testing.contract.tcp_socket import SocketContract
 
@@ -17,5 +19,7 @@ class TCPContract(
     OutputContract,
     ClientContract,
     NamesContract,
+    HazardContract,
+    OverloadContract,
 ):
     """What a reactor with TCP must do."""

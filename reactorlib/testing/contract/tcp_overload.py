@@ -1,0 +1,313 @@
+"""Too much: no descriptor left, refusals of accept(2), FD_SETSIZE, a flood.
+
+A server that lacks descriptors runs in a process of its own; the test is its
+peer. Refusals are made by strace(1), which has to be installed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import logging
+import multiprocessing
+import os
+import re
+import resource
+import select
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from errno import ECONNABORTED, ENFILE, ENOBUFS, ENOMEM, errorcode
+from multiprocessing.connection import Connection as Pipe
+from time import monotonic, process_time
+from typing import Any
+
+import pytest
+
+from reactorlib.protocol import Protocol
+from reactorlib.testing.contract.base import ContractBase
+from reactorlib.testing.contract.tcp_peers import (
+    LOOPBACK,
+    Net,
+    Recorder,
+    RecordingFactory,
+    TCPContractBase,
+    echo,
+)
+
+PR_SET_PTRACER, ANY_PROCESS = 0x59616D61, ctypes.c_ulong(-1)  # prctl(2), on systems with Yama
+FORK = multiprocessing.get_context("fork")
+DESCRIPTORS = 64
+CLIENTS = 200
+
+
+class Server:
+    """What runs in the child: echoes, and answers questions about itself.
+
+    `report` gives its state as JSON, `free` closes the descriptors it has kept
+    for nothing, `stop` ends it.
+    """
+
+    def __init__(self, contract: ContractBase, pipe: Pipe) -> None:
+        self.reactor = contract.make_reactor()
+        self.reactor.raiseDescriptorLimit = False
+        self.factory = RecordingFactory(lambda: Recorder(data=self.answer))
+        self.log: list[logging.LogRecord] = []
+        self.kept: list[int] = []
+        self.outgoing = RecordingFactory()
+        handler = logging.Handler()
+        handler.emit = self.log.append  # type: ignore[method-assign]
+        logging.getLogger("reactorlib").addHandler(handler)
+        port = self.reactor.listenTCP(0, self.factory, 500, LOOPBACK)
+        pipe.send(port.port)
+
+    def answer(self, protocol: Recorder, data: bytes) -> None:
+        if data == b"report":
+            protocol.transport.write(json.dumps(self.report()).encode() + b"\n")
+        elif data == b"stop":
+            self.reactor.stop()
+        elif data == b"free":
+            for descriptor in self.kept:
+                os.close(descriptor)
+        else:
+            echo(protocol, data)
+
+    def report(self) -> dict[str, Any]:
+        return {
+            "processor": process_time(),
+            "log": [record.getMessage() for record in self.log],
+            "tracebacks": sum(bool(record.exc_info) for record in self.log),
+            "told": [type(reason).__name__ for reason in self.factory.reasons],
+            "numbers": [getattr(reason, "errno", None) for reason in self.factory.reasons],
+            "outgoing": [str(reason.value) for reason in self.outgoing.reasons],
+        }
+
+    def use_up(self, below: int) -> None:
+        """Take every descriptor below a number."""
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (below + 300, hard))
+        self.kept = [os.dup(0)]
+        while self.kept[-1] < below:
+            self.kept.append(os.dup(0))
+
+
+def serve(contract: ContractBase, pipe: Pipe) -> None:
+    """A child's program: an ordinary server that strace may attach to."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PTRACER, ANY_PROCESS, 0, 0, 0)
+    Server(contract, pipe).reactor.run()
+
+
+def serve_with_few_descriptors(contract: ContractBase, pipe: Pipe) -> None:
+    """A child's program: a server that may open few descriptors."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, hard))
+    Server(contract, pipe).reactor.run()
+
+
+def serve_above(contract: OverloadContract, pipe: Pipe) -> None:
+    """A child's program: a server whose next descriptors are above a number."""
+    server = Server(contract, pipe)
+    reactor, number = server.reactor, pipe.recv()
+    reactor.callWhenRunning(server.use_up, contract.above)
+    reactor.callWhenRunning(reactor.connectTCP, LOOPBACK, number, server.outgoing)
+    reactor.run()
+
+
+def flood(contract: ContractBase, pipe: Pipe) -> None:
+    """A child's program: a peer that sends without end."""
+    with socket.create_connection((LOOPBACK, pipe.recv())) as peer, contextlib.suppress(OSError):
+        while True:
+            peer.sendall(b"x" * (1 << 20))
+
+
+class Flooded(Protocol):
+    """Counts what comes."""
+
+    received = 0
+
+    def dataReceived(self, data: bytes) -> None:
+        self.received += len(data)
+
+
+class Client:
+    """A blocking peer of a Server."""
+
+    def __init__(self, port: int) -> None:
+        self.socket = socket.create_connection((LOOPBACK, port), timeout=10)
+
+    def ask(self, data: bytes) -> bytes:
+        """An empty answer: the connection was ended by the server."""
+        try:
+            self.socket.sendall(data)
+            return self.socket.recv(1 << 16)
+        except ConnectionError:
+            return b""
+
+    def report(self) -> dict[str, Any]:
+        self.socket.sendall(b"report")
+        with self.socket.makefile("rb") as lines:
+            return dict(json.loads(lines.readline()))
+
+
+class OverloadContract(TCPContractBase):
+    """Servers that live on.
+
+    `descriptor_limit` is the first descriptor that the engine cannot hold, if
+    there is one.
+    """
+
+    descriptor_limit: int | None = None
+
+    @property
+    def above(self) -> int:
+        return self.descriptor_limit or 1024
+
+    @pytest.fixture
+    def child(self) -> Iterator[Callable[..., tuple[Any, Pipe]]]:
+        """Runs a program in a child; gives the process and a pipe to it. It must end well."""
+        children: list[Any] = []
+
+        def start(program: Callable[[Any, Pipe], None]) -> tuple[Any, Pipe]:
+            ours, theirs = FORK.Pipe()
+            process = FORK.Process(target=program, args=(self, theirs))
+            process.start()
+            theirs.close()
+            children.append((process, ours))
+            return process, ours
+
+        yield start
+        for process, pipe in children:
+            pipe.close()
+            process.join(self.patience)
+            if process.exitcode is None:
+                process.kill()
+                process.join()
+            assert process.exitcode == 0
+            process.close()
+
+    @pytest.fixture
+    def clients(self, child: object) -> Iterator[Callable[[int], Client]]:
+        """Makes clients, closed after the test; the first one then stops the server."""
+        made: list[Client] = []
+
+        def make(port: int) -> Client:
+            made.append(Client(port))
+            return made[-1]
+
+        yield make
+        made[0].ask(b"stop")
+        for client in made:
+            client.socket.close()
+
+    def test_no_descriptor_is_left(self, child: Any, clients: Any) -> None:
+        port = child(serve_with_few_descriptors)[1].recv()
+        old = [clients(port) for _ in range(5)]
+        assert [client.ask(b"early") for client in old] == [b"early"] * 5
+        crowd = [clients(port) for _ in range(CLIENTS)]
+        begun, before = monotonic(), old[0].report()
+        while monotonic() - begun < 2:
+            assert [client.ask(b"still") for client in old] == [b"still"] * 5
+            select.select([], [], [], 0.05)
+        seconds, after = monotonic() - begun, old[0].report()
+        assert after["processor"] - before["processor"] < 0.2 * seconds
+        assert 1 <= len(after["log"]) <= seconds + 2
+        assert "cannot accept" in after["log"][0]
+        assert after["tracebacks"] == 0
+        assert set(after["told"]) == {"FileDescriptorLimit"}
+        for client in crowd:
+            client.socket.close()
+        released = monotonic()
+        assert clients(port).ask(b"back") == b"back"
+        assert monotonic() - released < 1
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="strace(1) is of Linux")
+    @pytest.mark.parametrize("number", [ENFILE, ENOBUFS, ENOMEM, ECONNABORTED])
+    def test_accept_is_refused(self, child: Any, clients: Any, number: int) -> None:
+        process, pipe = child(serve)
+        port = pipe.recv()
+        old = clients(port)
+        assert old.ask(b"early") == b"early"
+        with refused_accept(process.pid, number):
+            while clients(port).ask(b"served?") != b"served?":
+                assert old.ask(b"still") == b"still"
+            report = old.report()
+        assert report["tracebacks"] == 0
+        assert report["numbers"] == ([] if number == ECONNABORTED else [number] * 3)
+        assert len(report["log"]) == bool(report["told"])
+        kind = "FileDescriptorLimit" if number == ENFILE else "OSError"
+        assert set(report["told"]) <= {kind}
+
+    def test_descriptors_that_the_backend_cannot_hold(self, child: Any, clients: Any) -> None:
+        with socket.create_server((LOOPBACK, 0)) as target:
+            pipe = child(serve_above)[1]
+            port = pipe.recv()
+            old = clients(port)
+            pipe.send(target.getsockname()[1])
+            assert old.ask(b"early") == b"early"
+            report = self.crowded(old, [clients(port) for _ in range(20)])
+            limited = self.descriptor_limit is not None
+            assert set(report["told"]) == ({"SelectLimitError"} if limited else set())
+            assert len(report["log"]) == limited
+            assert report["tracebacks"] == 0
+            assert len(report["outgoing"]) == limited
+            assert all("FD_SETSIZE" in each for each in report["outgoing"])
+            old.ask(b"free") if limited else None
+            assert clients(port).ask(b"back") == b"back"
+
+    def crowded(self, old: Client, crowd: list[Client]) -> dict[str, Any]:
+        """The server's report when it has answered its crowd, or could not."""
+        if self.descriptor_limit is None:
+            assert [client.ask(b"served") for client in crowd] == [b"served"] * len(crowd)
+        report = old.report()
+        while self.descriptor_limit is not None and not report["told"]:
+            report = old.report()
+        return report
+
+    def test_a_flood_starves_nobody(self, net: Net, child: Any) -> None:
+        flooded: list[Flooded] = []
+        flood_port = net.listen(RecordingFactory(Flooded))
+        port = net.listen(lambda: Recorder(data=echo))
+        child(flood)[1].send(flood_port.port)
+        peers = [net.dial(port) for _ in range(100)]
+        flooded = flood_port.factory.protocols
+        net.turn_until(lambda: flooded and flooded[0].received > 10_000_000)
+        net.turn_until(lambda: len(port.factory.protocols) == 100)
+        rounds = [self.round(net, peers) for _ in range(20)]
+        assert max(turns for turns, _ in rounds) <= 3
+        assert sorted(seconds for _, seconds in rounds)[10] < 0.05
+        flooded[0].transport.abortConnection()
+        net.turn_until(lambda: not flooded[0].transport.connected)
+
+    def round(self, net: Net, peers: list[socket.socket]) -> tuple[int, float]:
+        """One echo for each peer: turns and seconds until the last one has come."""
+        begun, turns, waiting = monotonic(), 0, set(peers)
+        for peer in peers:
+            peer.sendall(b"x" * 100)
+        while waiting:
+            net.turn(1)
+            turns += 1
+            for peer in select.select(list(waiting), [], [], 0)[0]:
+                assert peer.recv(1000) == b"x" * 100
+                waiting.remove(peer)
+        return turns, monotonic() - begun
+
+
+@contextlib.contextmanager
+def refused_accept(process: int, number: int) -> Iterator[None]:
+    """The next three accepts of a process fail."""
+    program = shutil.which("strace")
+    assert program, "install strace: this test makes the system refuse with it"
+    inject = f"inject=accept4:error={errorcode[number]}:when=1..3"
+    command = [program, "-p", str(process), "-o", os.devnull, "-e", "trace=accept4", "-e", inject]
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as tracer:
+        assert tracer.stderr is not None
+        attached = tracer.stderr.readline()
+        assert re.search(rb"[Aa]ttached", attached), attached
+        try:
+            yield
+        finally:
+            tracer.terminate()
