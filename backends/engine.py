@@ -118,7 +118,9 @@ class Engine:
         self._alive("abort", handle)
 
     def wake(self) -> None:
-        self._call["wake"]()
+        result: int = self._call["wake"]()
+        if result != -EBADF:  # closed: there is nobody to wake
+            self._checked(result)
 
     def wake_descriptor(self) -> int:
         return int(self._call["wake_descriptor"]())

@@ -73,20 +73,32 @@ def known() -> dict[str, Backend]:
 
 def _from_entry(entry: Any) -> Backend:
     try:
-        backend: Backend = entry.load()
+        backend = entry.load()
     except Exception as error:
-        reason = f"{entry.value} cannot be imported: {error}"
-
-        def fail() -> Any:
-            raise BackendUnavailable(entry.name, reason, available())
-
-        return Backend(entry.name, fail, lambda: reason)
+        return _unusable(entry.name, f"{entry.value} cannot be imported: {error}")
+    if not isinstance(backend, Backend):
+        return _unusable(entry.name, f"{entry.value} is no Backend but {backend!r}")
     return backend
+
+
+def _unusable(name: str, reason: str) -> Backend:
+    def fail() -> Any:
+        raise BackendUnavailable(name, reason, available())
+
+    return Backend(name, fail, lambda: reason)
+
+
+def why_not(backend: Backend) -> str:
+    """Why a backend cannot be used here, or an empty string if it can."""
+    try:
+        return backend.probe()
+    except Exception as error:
+        return f"asking for it raised {error!r}"
 
 
 def available() -> tuple[str, ...]:
     """The names of the backends that can be used here."""
-    return tuple(name for name, backend in known().items() if not backend.probe())
+    return tuple(name for name, backend in known().items() if not why_not(backend))
 
 
 def find(name: str) -> Backend:
@@ -98,7 +110,7 @@ def find(name: str) -> Backend:
     backend = _OWN.get(name) or known().get(name)
     if backend is None:
         raise NoSuchReactor(name, available())
-    reason = backend.probe()
+    reason = why_not(backend)
     if reason:
         raise BackendUnavailable(name, reason, available())
     return backend

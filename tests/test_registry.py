@@ -195,6 +195,23 @@ def test_one_that_cannot_be_imported_harms_no_other(entries: list[Any]) -> None:
         registry.known()["io_uring"].open()
 
 
+@pytest.mark.usefixtures("nothing_installed")
+def test_one_that_is_something_else_harms_no_other(entries: list[Any]) -> None:
+    entries.append(entry("io_uring", lambda: "a string"))
+    assert registry.available() == tuple(HERE)
+    with pytest.raises(error.BackendUnavailable, match="no Backend but 'a string'"):
+        registry.install("io_uring")
+
+
+@pytest.mark.usefixtures("nothing_installed")
+def test_one_whose_probe_raises_harms_no_other(entries: list[Any]) -> None:
+    theirs = registry.Backend("io_uring", broken_load, lambda: str(1 / 0))
+    entries.append(entry("io_uring", lambda: theirs))
+    assert registry.available() == tuple(HERE)
+    with pytest.raises(error.BackendUnavailable, match="ZeroDivisionError"):
+        registry.install("io_uring")
+
+
 def test_a_name_of_ours_cannot_be_taken(entries: list[Any]) -> None:
     entries.append(entry("epoll", broken_load))
     assert registry.known()["epoll"] is registry._OWN["epoll"]

@@ -99,7 +99,7 @@ def list_reactors() -> str:
     lines = []
     usable = registry.available()
     for name, backend in registry.known().items():
-        state = backend.probe() or "available"
+        state = registry.why_not(backend) or "available"
         if usable and name == usable[0]:
             state += " (default)"
         lines.append(f"{name:10} {state}")
