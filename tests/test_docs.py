@@ -1,7 +1,12 @@
-"""Every program in docs/ runs as it stands, and every link leads somewhere."""
+"""Every program in docs/ runs as it stands, and every link leads somewhere.
+
+A program that begins with its name, `# chat.py`, is there for those after it on
+the page; one with tests is given to pytest.
+"""
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 
@@ -10,24 +15,23 @@ import pytest
 from tests.checkout import ROOT, run
 
 PAGES = sorted((ROOT / "docs").glob("*.md"))
-PROGRAMS = [
-    pytest.param(block, id=f"{page.name}-{number}")
-    for page in PAGES
-    for number, block in enumerate(
-        re.findall(r"^```python\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
-    )
-]
+BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+NAME = re.compile(r"# (\w+\.py)\n")
 
 
-@pytest.mark.parametrize("program", PROGRAMS)
-def test_a_program_runs(program, tmp_path):
-    script = tmp_path / "test_program.py"
-    script.write_text(program)
-    result = run(sys.executable, script.name, cwd=tmp_path)
-    assert "Traceback" not in result.stderr
-    if "\nclass Test" in program or "\ndef test_" in program:
-        tested = run(sys.executable, "-m", "pytest", "-q", script.name, cwd=tmp_path)
-        assert " passed" in tested.stdout
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_programs_run(page, tmp_path):
+    env = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    for number, program in enumerate(BLOCK.findall(page.read_text())):
+        named = NAME.match(program)
+        script = tmp_path / (named[1] if named else f"test_{number}.py")
+        script.write_text(program)
+        result = run(sys.executable, script.name, cwd=tmp_path, env=env)
+        assert "Traceback" not in result.stderr
+        if "\nclass Test" in program or "\ndef test_" in program:
+            pytest_command = (sys.executable, "-m", "pytest", "-q", script.name)
+            tested = run(*pytest_command, cwd=tmp_path, env=env)
+            assert " passed" in tested.stdout
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
