@@ -44,15 +44,18 @@ class Server:
     port: str
 
 
-def exchange(bench: Bench, program: Program, mode: str, connections: int, size: int) -> Sample:
+def exchange(
+    bench: Bench, program: Program, mode: str, connections: int, size: int, unit: str = ""
+) -> Sample:
     """Echoes of `size` bytes over so many connections, each waiting for its answer.
 
     Mode "pingpong" keeps the connections, "connect" makes a new one for each
     echo. "paced" pauses after each echo: without it a slow server never sleeps
-    and so answers sooner than a fast one, which has to be woken.
+    and so answers sooner than a fast one, which has to be woken. `unit`, if
+    given, is repeated to make up the message.
     """
     with _serving(bench, program) as server:
-        sample = _load(bench, server, mode, connections, size)
+        sample = _load(bench, server, mode, connections, size, unit)
         return sample | {"peak_mib": kernel.peak_resident(server.pid) / _MIB}
 
 
@@ -124,8 +127,11 @@ def _start(bench: Bench, command: list[str]) -> Sample:
     return {"cost_ms": spent / 1e6, "wall_ms": wall / 1e6, "peak_mib": peak / _MIB}
 
 
-def _load(bench: Bench, server: Server, mode: str, connections: int, size: int) -> Sample:
+def _load(
+    bench: Bench, server: Server, mode: str, connections: int, size: int, unit: str = ""
+) -> Sample:
     plan = [mode, "127.0.0.1", server.port, connections, size, bench.seconds, server.pid]
+    plan += [unit] if unit else []
     command = [bench.workshop.load, *map(str, plan)]
     printed = output_of(command, bench.load_core, timeout=bench.seconds * 2 + 90)
     return exchange_sample(json.loads(printed))

@@ -59,6 +59,9 @@ _PEAK = Column("peak_mib", "peak MiB", 1)
 _EXCHANGE = (_COST, Column("rate", "op/s"), *_LATENCY, *_SHARES, _PEAK)
 
 
+_FRAMES = 64
+
+
 def _saturated(name: str, title: str, mode: str, connections: int, size: int) -> Scenario:
     return Scenario(
         name,
@@ -68,6 +71,19 @@ def _saturated(name: str, title: str, mode: str, connections: int, size: int) ->
         _EXCHANGE,
         _ECHO_SERVERS,
         ("c", "uvloop", "twisted"),
+        saturates=True,
+    )
+
+
+def _framed(name: str, title: str, service: str, unit: str) -> Scenario:
+    return Scenario(
+        name,
+        title,
+        service,
+        partial(exchange, mode="pingpong", connections=20, size=_FRAMES * len(unit), unit=unit),
+        _EXCHANGE,
+        ("uvloop", "twisted", "reactorlib"),
+        ("uvloop", "twisted"),
         saturates=True,
     )
 
@@ -118,6 +134,8 @@ SCENARIOS: tuple[Scenario, ...] = (
         ("reactorlib",),
         saturates=True,
     ),
+    _framed("lines", "64 lines of 30 bytes in a segment, echoed", "lines", "l" * 28 + "\r\n"),
+    _framed("netstrings", "64 netstrings of 30 bytes, echoed", "netstrings", f"30:{'n' * 30},"),
     Scenario(
         "micro-timers",
         "callLater and cancel, 100,000 pending",

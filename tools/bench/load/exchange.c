@@ -199,8 +199,9 @@ static void allocate(struct exchange *exchange)
     exchange->slots = calloc(plan->connections, sizeof *exchange->slots);
     if (exchange->epoll < 0 || !exchange->message || !exchange->reply || !exchange->slots)
         fatal("no memory or descriptors for the connections");
+    size_t unit = plan->unit ? strlen(plan->unit) : 0;
     for (size_t i = 0; i < plan->size; i++)
-        exchange->message[i] = (char)(i * 31 + i / 251);
+        exchange->message[i] = unit ? plan->unit[i % unit] : (char)(i * 31 + i / 251);
     for (unsigned i = 0; i < plan->connections; i++)
         exchange->slots[i].descriptor = -1;
 }

@@ -18,6 +18,7 @@ struct exchange_plan {
     struct sockaddr_in server;
     unsigned connections;
     size_t size;      /* bytes in a message */
+    const char *unit; /* repeated to make up the message; NULL for any bytes */
     double seconds;   /* the measured window */
     bool reconnect;   /* close after each echo and open anew; we close first */
     uint64_t pause_ns; /* wait so long after an echo, so that the server sleeps */

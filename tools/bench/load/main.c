@@ -1,6 +1,6 @@
 /* The load generator. One thread, epoll, loopback only, one line of JSON.
  *
- *   load pingpong HOST PORT CONNECTIONS BYTES SECONDS SERVER_PID
+ *   load pingpong HOST PORT CONNECTIONS BYTES SECONDS SERVER_PID [UNIT]
  *   load connect  HOST PORT CONNECTIONS BYTES SECONDS SERVER_PID
  *   load paced    HOST PORT CONNECTIONS BYTES SECONDS SERVER_PID
  *   load hold     HOST PORT CONNECTIONS
@@ -63,9 +63,9 @@ int main(int argc, char **argv)
         hold_run(&server, number(argv[4]));
         return 0;
     }
-    if (argc != 8 || !is_exchange(mode))
-        fatal("usage: load pingpong|connect|paced HOST PORT CONNECTIONS BYTES SECONDS SERVER_PID, "
-              "or load hold HOST PORT CONNECTIONS");
+    if (argc < 8 || argc > 9 || !is_exchange(mode))
+        fatal("usage: load pingpong|connect|paced HOST PORT CONNECTIONS BYTES SECONDS SERVER_PID "
+              "[UNIT], or load hold HOST PORT CONNECTIONS");
     struct exchange_plan plan = {
         .server = connection_address(argv[2], argv[3]),
         .connections = number(argv[4]),
@@ -74,6 +74,7 @@ int main(int argc, char **argv)
         .reconnect = strcmp(mode, "connect") == 0,
         .pause_ns = strcmp(mode, "paced") == 0 ? PAUSE_NS : 0,
         .watched = (pid_t)number(argv[7]),
+        .unit = argc == 9 ? argv[8] : NULL,
     };
     run_exchange(&plan);
     return 0;

@@ -1,0 +1,29 @@
+"""Lines echoed by hand on uvloop: split, and write each one."""
+
+# mypy: ignore-errors
+
+from __future__ import annotations
+
+import asyncio
+
+import uvloop
+
+
+class Lines(asyncio.Protocol):
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        self.transport = transport
+        self.rest = b""
+
+    def data_received(self, data: bytes) -> None:
+        *lines, self.rest = (self.rest + data).split(b"\r\n")
+        for line in lines:
+            self.transport.write(line + b"\r\n")
+
+
+async def main() -> None:
+    server = await asyncio.get_running_loop().create_server(Lines, "127.0.0.1", 0, backlog=1024)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+uvloop.run(main())
