@@ -16,9 +16,11 @@ from typing import Any
 
 from zope.interface import implementer
 
+from reactorlib.backends import spawn
 from reactorlib.backends.compiled import load
 from reactorlib.error import SelectLimitError
 from reactorlib.interfaces import IEngine
+from reactorlib.program import Program
 
 Record = tuple[int, int, int, int]
 
@@ -40,6 +42,7 @@ class Engine:
         ffi, lib = native.ffi, native.lib
         out = ffi.new("engine **")
         self.name = name
+        self._native = native
         self._select_limit = lib.engine_select_limit()
         self._checked(lib.engine_open(name.encode(), out))
         raw = ffi.gc(out[0], lib.engine_free)
@@ -134,6 +137,10 @@ class Engine:
 
     def close(self) -> None:
         self._call["close"]()
+
+    def spawn(self, program: Program) -> int:
+        self._checked(self.wake_descriptor())  # in no other thread, in no forked child
+        return spawn.start(self._native, program)
 
     def _alive(self, function: str, handle: int, *arguments: int) -> int:
         result: int = self._call[function](handle, *arguments)

@@ -14,6 +14,7 @@ CONNECTING: Final[int] = _lib.ENGINE_CONNECTING
 STREAM: Final[int] = _lib.ENGINE_STREAM
 PIPE: Final[int] = _lib.ENGINE_PIPE
 WATCHED: Final[int] = _lib.ENGINE_WATCHED
+WRITER: Final[int] = _lib.ENGINE_WRITER
 
 # What has happened: the first number of a record; engine_api.h has the others.
 DATA: Final[int] = _lib.EVENT_DATA

@@ -21,8 +21,9 @@ from reactorlib.protocols.framing import (
     LineFramer,
     NetstringFramer,
     netstring,
+    netstring_parts,
 )
-from reactorlib.protocols.receiver import Receiver
+from reactorlib.protocols.receiver import BATCH, Receiver
 
 __all__ = [
     "FileSender",
@@ -71,7 +72,10 @@ class LineReceiver(Receiver):
 
     def sendLine(self, line: bytes) -> None:
         """Send a line; the delimiter is added."""
-        self.transport.write(line + self.delimiter)
+        if self._gathered is None:
+            self.transport.write(line + self.delimiter)
+        else:
+            self._gathered += (line, self.delimiter)
 
     def setRawMode(self) -> None:
         """From the next byte on, give bytes to rawDataReceived."""
@@ -112,6 +116,8 @@ class LineReceiver(Receiver):
             framer = self._new_framer()
         framer.feed(data)
         frames, transport = framer.frames, self.transport
+        if len(frames) >= BATCH:
+            self._gather()
         while frames:
             self.lineReceived(frames.popleft())
             if (
@@ -164,6 +170,8 @@ class _StringReceiver(Receiver):
             framer = self._new_framer()
         framer.feed(data)
         frames, transport = framer.frames, self.transport
+        if len(frames) >= BATCH:
+            self._gather()
         while frames:
             self.stringReceived(frames.popleft())
             if (
@@ -195,7 +203,10 @@ class NetstringReceiver(_StringReceiver):
 
     def sendString(self, string: bytes) -> None:
         """Send a netstring."""
-        self.transport.write(netstring(string))
+        if self._gathered is None:
+            self.transport.write(netstring(string))
+        else:
+            self._gathered += netstring_parts(string)
 
     def _make_framer(self) -> Framer:
         return NetstringFramer(self.MAX_LENGTH)
@@ -227,7 +238,10 @@ class IntNStringReceiver(_StringReceiver):
             raise StringTooLongError(
                 f"a length of {len(string)} does not fit {self.prefixLength} bytes"
             ) from error
-        self.transport.write(prefix + string)
+        if self._gathered is None:
+            self.transport.write(prefix + string)
+        else:
+            self._gathered += (prefix, string)
 
     def lengthLimitExceeded(self, length: int) -> None:
         """The peer announced a string of `length` bytes, too long. Loses the connection.

@@ -129,7 +129,7 @@ class LengthFramer(Framer):
 
     def __init__(self, max_length: int) -> None:
         super().__init__(max_length)
-        self._needed = 1
+        self._needed = 0  # to go on; set whenever something is incomplete
 
     def feed(self, data: bytes) -> None:
         if self.fault is not None:
@@ -144,10 +144,6 @@ class LengthFramer(Framer):
         done = self.cut(data)
         if self.fault is None and done < len(data):
             buffer += data[done:]
-
-    def take_rest(self) -> bytes:
-        self._needed = 1
-        return super().take_rest()
 
     def cut(self, data: bytes) -> int:
         """Add the complete frames; return how many bytes they took.
@@ -174,8 +170,13 @@ KNOWN_LENGTHS = {text: length for length, text in enumerate(LENGTHS)}
 
 def netstring(data: bytes) -> bytes:
     """A netstring, such as `5:hello,`."""
+    return b"".join(netstring_parts(data))
+
+
+def netstring_parts(data: bytes) -> tuple[bytes, bytes, bytes]:
+    """The parts of a netstring, to be sent one after the other."""
     size = len(data)
-    return (LENGTHS[size] if size < len(LENGTHS) else b"%d:" % size) + data + b","
+    return (LENGTHS[size] if size < len(LENGTHS) else b"%d:" % size), data, b","
 
 
 class NetstringFramer(LengthFramer):

@@ -20,6 +20,9 @@ from contextlib import suppress
 from reactorlib.protocol import Protocol
 
 FIRST_PIECE = 256
+
+# From so many strings at once on, what they make a protocol send is gathered.
+BATCH = 4
 EVERYTHING = sys.maxsize
 
 
@@ -81,6 +84,7 @@ class Receiver(Protocol):
 
     _busy_receiving = False
     _undelivered: Backlog | None = None
+    _gathered: list[bytes] | None = None
 
     def pauseProducing(self) -> None:
         """Deliver nothing more, from what was received already either, until resumeProducing."""
@@ -112,6 +116,8 @@ class Receiver(Protocol):
                 data = self._backlog().take()
         finally:
             self._busy_receiving = False
+            if self._gathered is not None:
+                self.transport.uncork()
 
     def _deliver_piece(self, data: bytes) -> bool:
         """Deliver what is in `data`; whether there may be more to deliver now.
@@ -119,6 +125,23 @@ class Receiver(Protocol):
         Where a string gives a reason to stop, the rest goes back to the backlog.
         """
         raise NotImplementedError
+
+    def _gather(self) -> None:
+        """From now on, what is sent goes to `_gathered`, if the transport can be corked."""
+        cork = getattr(self.transport, "cork", None)
+        if cork is not None and cork(self):
+            self._gathered = []
+
+    def flush_gathered(self) -> None:
+        """Write what was gathered while a batch is delivered; see reactorlib.cork."""
+        if self._gathered:
+            data = b"".join(self._gathered)
+            self._gathered.clear()
+            self.transport.write(data)
+
+    def stop_gathering(self) -> None:
+        """From now on, write at once."""
+        self._gathered = None
 
     def _backlog(self) -> Backlog:
         if self._undelivered is None:

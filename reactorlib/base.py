@@ -67,6 +67,7 @@ class ReactorBase:
     def __init__(self, engine: Any) -> None:
         self.engine = engine
         self.sinks: dict[int, Any] = {}
+        self.corked: Callable[[], object] | None = None  # see reactorlib.cork
         self.running = False
         self._looping = False
         self._stopping = False
@@ -154,6 +155,8 @@ class ReactorBase:
         self._looping = False
 
     def iterate(self, delay: float = 0) -> None:
+        if self.corked is not None:
+            self.corked()
         with self._ownership():
             self._turn(delay)
 

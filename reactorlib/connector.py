@@ -1,8 +1,10 @@
 """TCP clients: a connector, and its race of attempts.
 
-A name's addresses are tried in turn. The first has a head start of 250 ms;
-the next begins when that is over, or at once when one fails (RFC 8305,
-section 5). The first to connect wins, and the others are closed.
+A name's addresses are tried in turn, each as soon as it is known, the address
+families alternating (RFC 8305, section 4). Every attempt has a head start of
+250 ms; the next begins when that is over, or at once when one fails (section 5).
+While an IPv6 address may yet be told, a first IPv4 one waits for 50 ms (section 3).
+The first to connect wins, and the others are closed.
 """
 
 from __future__ import annotations
@@ -16,17 +18,27 @@ from typing import Any
 from zope.interface import implementer
 
 from reactorlib import error
-from reactorlib.address import IPv4Address, IPv6Address, from_sockaddr
+from reactorlib.address import (
+    IPv4Address,
+    IPv6Address,
+    SocketAddress,
+    from_sockaddr,
+    to_sockaddr,
+)
 from reactorlib.backends.events import CONNECTED, CONNECTING
-from reactorlib.defer import CancelledError, Deferred
 from reactorlib.failure import Failure
-from reactorlib.interfaces import IConnector
-from reactorlib.resolve import Target, resolve
+from reactorlib.hostnames import AddressTypes, unresolved
+from reactorlib.interfaces import IConnector, IResolutionReceiver
+from reactorlib.resolve import resolve
 from reactorlib.tcp import Connection, set_common_options
 
 logger = logging.getLogger("reactorlib")
 
 HEAD_START = 0.25
+RESOLUTION_DELAY = 0.05
+
+Target = tuple[int, SocketAddress]
+"""An address family and a socket address of it."""
 
 
 class Attempt:
@@ -86,7 +98,7 @@ class Attempt:
     abandon = leave
 
     def __repr__(self) -> str:
-        return f"<attempt to connect to {self.target[1]}>"
+        return f"<attempt to connect to {self.target[1]!r}>"
 
 
 def _bind(sock: socket.socket, address: tuple[str, int]) -> None:
@@ -100,50 +112,96 @@ def _bind(sock: socket.socket, address: tuple[str, int]) -> None:
         raise error.ConnectBindError(string=cause) from cause
 
 
+@implementer(IResolutionReceiver)
 class Race:
-    """Attempts at the targets of one destination; tells its outcome once.
+    """Attempts at the addresses of one destination; tells its outcome once.
 
-    `won(handle, target)` or `lost(error)`, whichever comes first.
+    `won(handle, target)` or `lost(error)`, whichever comes first, and never from
+    inside the call that tells an address. `head_start` is in seconds.
     """
 
     def __init__(
         self,
         reactor: Any,
         bind_address: tuple[str, int] | None,
+        head_start: float,
         won: Callable[[int, Target], object],
-        lost: Callable[[error.ConnectError], object],
+        lost: Callable[[Exception], object],
     ) -> None:
         self.reactor = reactor
         self.bind_address = bind_address
+        self._head_start = head_start
         self._won = won
         self._lost = lost
+        self._resolution: Any = None
+        self._resolved = False
+        self._woken = False
         self._waiting: list[Target] = []
         self._running: list[Attempt] = []
+        self._family: int | None = None  # of the last attempt
         self._next: Any = None
-        self._error: error.ConnectError | None = None
+        self._error: Exception | None = None
         self._over = False
 
-    def run(self, targets: list[Target]) -> None:
-        """Begin; it may have been stopped by now."""
-        if not self._over:
-            self._waiting = targets
+    def resolutionBegan(self, resolutionInProgress: Any) -> None:
+        self._resolution = resolutionInProgress
+
+    def addressResolved(self, address: Any) -> None:
+        try:
+            self._waiting.append(to_sockaddr(address))
+        except error.InvalidAddressError as cause:
+            self._error = self._error or error.ConnectError(string=cause)
+        self._wake()
+
+    def resolutionComplete(self) -> None:
+        self._resolved = True
+        self._wake()
+
+    def _wake(self) -> None:
+        if not self._woken:
+            self._woken = True
+            self.reactor.callSoon(self._woke)
+
+    def _woke(self) -> None:
+        self._woken = False
+        if not self._over and self._next is None:
             self._start_one()
 
-    def _start_one(self) -> None:
+    def _time_up(self) -> None:
         self._next = None
+        self._start_one()
+
+    def _start_one(self) -> None:
         while self._waiting:
-            attempt = Attempt(self, self._waiting.pop(0))
+            if self._is_early():
+                self._family = socket.AF_INET6
+                self._next = self.reactor.callLater(RESOLUTION_DELAY, self._time_up)
+                return
+            attempt = Attempt(self, self._take())
             try:
                 attempt.start()
             except error.ConnectError as failure:
                 self._error = self._error or failure
                 continue
             self._running.append(attempt)
-            if self._waiting:
-                self._next = self.reactor.callLater(HEAD_START, self._start_one)
+            if self._waiting or not self._resolved:
+                self._next = self.reactor.callLater(self._head_start, self._time_up)
             return
-        if not self._running:
-            self.stop(self._error or error.ConnectError(string="there is no address to try"))
+        if self._resolved and not self._running:
+            self.stop(self._error or unresolved(self._resolution))
+
+    def _is_early(self) -> bool:
+        """Whether it is worth while to wait for an address of the better family."""
+        only_old = all(family == socket.AF_INET for family, _ in self._waiting)
+        return only_old and not self._resolved and self._family is None
+
+    def _take(self) -> Target:
+        """The first that waits, of another family than the last one if there is one."""
+        others = (each for each in self._waiting if each[0] != self._family)
+        target = next(others, self._waiting[0])
+        self._waiting.remove(target)
+        self._family = target[0]
+        return target
 
     def won(self, attempt: Attempt, handle: int) -> None:
         self._running.remove(attempt)
@@ -156,10 +214,9 @@ class Race:
         if self._next is not None:
             self._next.cancel()
             self._next = None
-        if self._waiting or not self._running:
-            self._start_one()
+        self._start_one()
 
-    def stop(self, failure: error.ConnectError) -> None:
+    def stop(self, failure: Exception) -> None:
         """End all attempts; the outcome is `failure`."""
         self._clear()
         self._lost(failure)
@@ -167,6 +224,8 @@ class Race:
     def _clear(self) -> None:
         self._over = True
         self._waiting = []
+        if self._resolution is not None and not self._resolved:
+            self._resolution.cancel()
         if self._next is not None:
             self._next.cancel()
             self._next = None
@@ -187,6 +246,8 @@ class Connector:
         timeout: float | None,
         bindAddress: tuple[str, int] | None,
         reactor: Any,
+        addressTypes: AddressTypes = None,
+        attemptDelay: float | None = None,
     ) -> None:
         self.host = host
         self.port = port
@@ -194,10 +255,12 @@ class Connector:
         self.timeout = timeout
         self.bindAddress = bindAddress
         self.reactor = reactor
+        self.addressTypes = addressTypes
+        self.attemptDelay = attemptDelay
         self.state = "disconnected"
         self.transport: Connection | None = None
+        self.contextFactory: Any = None  # of connections over TLS
         self._started = False
-        self._resolving: Deferred[list[Target]] | None = None
         self._race: Race | None = None
         self._timer: Any = None
 
@@ -220,23 +283,17 @@ class Connector:
             self._attempt_over("disconnected")
             self._stop_factory_if_idle()
             raise
-        if self.state == "connecting" and self._resolving is None and self._race is None:
-            self._resolve()
+        if self.state == "connecting" and self._race is None:
+            self._begin()
 
-    def _resolve(self) -> None:
-        self._resolving = resolve(self.reactor, self.host, self.port)
-        self._resolving.addCallbacks(self._resolved, self._unresolved)
-
-    def _resolved(self, targets: list[Target]) -> None:
-        self._resolving = None
-        self._race = Race(self.reactor, self.bindAddress, self._connected, self._not_connected)
-        # A refusal on the spot must not reach the factory inside connectTCP.
-        self.reactor.callSoon(self._race.run, targets)
-
-    def _unresolved(self, failure: Failure) -> None:
-        self._resolving = None
-        if not failure.check(CancelledError):
-            self._fail(failure)
+    def _begin(self) -> None:
+        delay = HEAD_START if self.attemptDelay is None else self.attemptDelay
+        race = Race(self.reactor, self.bindAddress, delay, self._connected, self._not_connected)
+        self._race = race
+        try:
+            resolve(self.reactor, self.host, self.port, self.addressTypes, race)
+        except Exception as fault:  # the resolver's; in connectTCP nothing may fail yet
+            self.reactor.callSoon(race.stop, fault)
 
     def _timed_out(self) -> None:
         self._timer = None
@@ -254,20 +311,14 @@ class Connector:
             self.transport.loseConnection()
 
     def _give_up(self, failure: error.ConnectError) -> None:
-        resolving, self._resolving = self._resolving, None
-        if resolving is not None:
-            resolving.cancel()
         if self._race is not None:
             self._race.stop(failure)
         else:
-            self._fail(Failure(failure))
+            self._not_connected(failure)
 
-    def _not_connected(self, failure: error.ConnectError) -> None:
-        self._fail(Failure(failure))
-
-    def _fail(self, reason: Failure) -> None:
+    def _not_connected(self, failure: Exception) -> None:
         self._attempt_over("disconnected")
-        self._tell(self.factory.clientConnectionFailed, reason)
+        self._tell(self.factory.clientConnectionFailed, Failure(failure))
 
     def _attempt_over(self, state: str) -> None:
         self.state = state
@@ -284,8 +335,10 @@ class Connector:
             protocol = self.factory.buildProtocol(peer)
             if protocol is None:
                 transport.loseConnection()
-            else:
-                transport.connect_to(protocol)
+                return
+            if self.contextFactory is not None:
+                transport.startTLS(self.contextFactory)
+            transport.connect_to(protocol)
         except Exception:
             self.reactor.report(transport)
 
@@ -317,9 +370,15 @@ class ClientConnection(Connection):
 
     __slots__ = ("connector",)
 
+    is_client = True
+
     def __init__(self, reactor: Any, handle: int, peer: Any, connector: Connector) -> None:
         super().__init__(reactor, handle, peer)
         self.connector = connector
+
+    @property
+    def peer_name(self) -> str:
+        return self.connector.host
 
     def tell_lost(self, protocol: Any, reason: Failure) -> None:
         try:

@@ -12,7 +12,7 @@ the user's `IProtocol`, which an `IProtocolFactory` made.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from zope.interface import Attribute, Interface
@@ -117,6 +117,13 @@ class IEngine(Interface):
 
     def close() -> None:
         """Close all descriptors that were added, but those only watched."""
+
+    def spawn(program: Any) -> int:
+        """Start a `reactorlib.program.Program`; its process id, once it runs.
+
+        It gets the descriptors that it names and no other one. Raises the
+        OSError that says why it cannot be started; no child is left then.
+        """
 
 
 # The reactor
@@ -483,6 +490,24 @@ class ICongestionMonitor(Interface):
         """Stop calling."""
 
 
+class IHandOver(Interface):
+    """A transport whose connection can change its protocol on the way."""
+
+    def handOver(protocol: Any, data: bytes = b"") -> None:
+        """Give the connection to another protocol, whose makeConnection is called.
+
+        The one before it is told nothing more. `data` was read by it and is the new
+        one's: it gets it next, and not before it wants data.
+        """
+
+
+class IProxiedTransport(Interface):
+    """A transport that can pass for another connection, for which it was made."""
+
+    def passFor(peer: IAddress, host: IAddress) -> None:
+        """Have getPeer and getHost return these from now on."""
+
+
 class ITCPTransport(ITransport, ICongestionMonitor):
     """A TCP connection."""
 
@@ -615,19 +640,203 @@ class IStreamServerEndpointStringParser(Interface):
     """Makes server endpoints of one kind from strings, for serverFromString."""
 
     prefix: str = Attribute("What such a string begins with, before its first colon.")
+    parseStreamServer: Callable[..., Any] = Attribute(
+        """A method that takes the reactor and the string's fields, as text.
 
-    def parseStreamServer(reactor: Any, *args: str, **kwargs: str) -> Any:
-        """The IStreamServerEndpoint that the string's fields describe.
-
-        Its signature says which fields there may be: others never get here.
-        Raises ValueError for a wrong one.
+        Returns the IStreamServerEndpoint that they describe. Its signature says
+        which fields there may be: others never get there. Raises ValueError for
+        a wrong one.
         """
+    )
 
 
 class IStreamClientEndpointStringParserWithReactor(Interface):
     """Makes client endpoints of one kind from strings, for clientFromString."""
 
     prefix: str = Attribute("What such a string begins with, before its first colon.")
+    parseStreamClient: Callable[..., Any] = Attribute(
+        "A method that returns the IStreamClientEndpoint; for the rest see parseStreamServer."
+    )
 
-    def parseStreamClient(reactor: Any, *args: str, **kwargs: str) -> Any:
-        """The IStreamClientEndpoint that the string's fields describe; see parseStreamServer."""
+
+# TLS
+
+
+class IContextFactory(Interface):
+    """Gives connections their settings of TLS.
+
+    Wherever one is taken, an ssl.SSLContext itself does as well. A client's may
+    have `hostname`: the name that the server's certificate must carry, by
+    default that of the host that is connected to. Any may have
+    `handshakeTimeout`: in seconds, by default 30; None waits without end.
+    """
+
+    def getContext() -> Any:
+        """The ssl.SSLContext for the next connection."""
+
+
+class ITLSTransport(ITCPTransport):
+    """A TCP connection that can change to TLS on the way."""
+
+    TLS: bool = Attribute("Whether it speaks TLS, from the call of startTLS on.")
+
+    def startTLS(contextFactory: Any, normal: bool = True) -> None:
+        """Change to TLS after what was written so far; the transport stays the same.
+
+        `contextFactory` is an IContextFactory or an ssl.SSLContext. The side
+        that connected is the client, unless `normal` is false. What was read
+        already and not delivered is the beginning of the peer's TLS. The
+        protocol may write at once. A hand-shake that fails ends the connection,
+        with SSLError, VerifyError or CertificateError as the reason.
+
+        Raises RuntimeError if it speaks TLS already, TypeError for what is no
+        context factory, SSLError for a context of the wrong kind.
+        """
+
+
+class ISSLTransport(ITCPTransport):
+    """A connection that speaks TLS."""
+
+    def getPeerCertificate() -> Any:
+        """The other side's reactorlib.ssl.Certificate; None if it has sent none.
+
+        None also before the hand-shake is done.
+        """
+
+
+class INegotiated(ISSLTransport):
+    """A connection that speaks TLS, and can agree on the protocol within it (ALPN)."""
+
+    negotiatedProtocol: bytes | None = Attribute(
+        "What was agreed on, such as b'h2'; None if nothing was, or not yet."
+    )
+
+
+class IHandshakeListener(Interface):
+    """A protocol that is told when the hand-shake is done."""
+
+    def handshakeCompleted() -> None:
+        """The peer is verified, if it was to be, and ALPN has agreed; data comes later."""
+
+
+class IReactorSSL(Interface):
+    """TLS servers and clients. See IReactorTCP for the other arguments."""
+
+    def listenSSL(
+        port: int, factory: Any, contextFactory: Any, backlog: int = 50, interface: str = ""
+    ) -> Any:
+        """Listen for connections that begin with TLS; an IListeningPort.
+
+        Raises CannotListenError; and for the context factory what startTLS does.
+        """
+
+    def connectSSL(
+        host: str,
+        port: int,
+        factory: Any,
+        contextFactory: Any,
+        timeout: float = 30,
+        bindAddress: tuple[str, int] | None = None,
+    ) -> Any:
+        """Connect and begin with TLS; an IConnector.
+
+        connectionMade comes when TCP is connected: see IHandshakeListener. A
+        hand-shake that fails is told by connectionLost and clientConnectionLost.
+        Raises for the context factory what startTLS does.
+        """
+
+
+# Processes
+
+
+class IReactorProcess(Interface):
+    """A reactor that starts other programs."""
+
+    def spawnProcess(
+        processProtocol: Any,
+        executable: str | bytes,
+        args: Sequence[str | bytes] = (),
+        env: Mapping[str, Any] | Mapping[bytes, Any] | None = {},
+        path: str | bytes | None = None,
+        uid: int | None = None,
+        gid: int | None = None,
+        usePTY: bool | Sequence[Any] = False,
+        childFDs: Mapping[int, str | int] | None = None,
+    ) -> Any:
+        """Start a program; an IProcessTransport, which the protocol has got by then.
+
+        An `executable` without a slash is looked for along the PATH of `env`.
+        `args` begins with the name that the program is to be told as its own;
+        without any it is told `executable`. `env` are all its environment
+        variables: none by default; None lets it have ours. `path` is the
+        directory it works in, ours by default. Text is encoded as file names
+        are.
+
+        `uid` and `gid` are the user and the group it belongs to; who sets one
+        keeps the other. The supplementary groups are then that user's.
+
+        `childFDs` says of each of its descriptors where it leads: "r" to us, who
+        read; "w" from us, who write; a number to our descriptor of that number.
+        By default {0: "w", 1: "r", 2: "r"}. It has no others.
+
+        With `usePTY` it has a terminal, in a session of its own: what it writes
+        there comes as from descriptor 1, and `write` types. A sequence
+        (master, slave, name) is a terminal that exists, and is taken over.
+
+        Raises the OSError that says why the program cannot be started, such as
+        FileNotFoundError or PermissionError with its name, and ValueError or
+        TypeError for what no program can be given, such as a NUL.
+        """
+
+
+class IProcessTransport(Interface):
+    """A child process, as its protocol sees it. As an IConsumer it is standard input."""
+
+    pid: int | None = Attribute("Its process id, None once it has ended.")
+
+    def closeStdin() -> None:
+        """Close its standard input, after what was written to it."""
+
+    def closeStdout() -> None:
+        """Close its standard output, and read no more of it."""
+
+    def closeStderr() -> None:
+        """Close its standard error, and read no more of it."""
+
+    def closeChildFD(descriptor: int) -> None:
+        """Close a pipe, after what was written to it."""
+
+    def writeToChild(childFD: int, data: bytes) -> None:
+        """Write to one of its descriptors. Raises KeyError if that is not to be written to."""
+
+    def loseConnection() -> None:
+        """Close its standard input, output and error."""
+
+    def signalProcess(signalID: str | int) -> None:
+        """Send it a signal: HUP, STOP, INT, KILL, TERM, or any by its number.
+
+        Raises ProcessExitedAlready if it has ended.
+        """
+
+
+class IProcessProtocol(Interface):
+    """What a user writes: the dealings with one child process."""
+
+    def makeConnection(process: Any) -> None:
+        """Called once and first, with the IProcessTransport; calls connectionMade."""
+
+    def childDataReceived(childFD: int, data: bytes) -> None:
+        """It wrote to a descriptor."""
+
+    def childConnectionLost(childFD: int) -> None:
+        """A pipe is closed, by either side; called once for each."""
+
+    def processExited(reason: Failure) -> None:
+        """It has ended; its pipes may be open still, in other processes' hands.
+
+        `reason` holds ProcessDone for exit code 0, else ProcessTerminated, with
+        its `exitCode` or its `signal`, and neither if that is not known.
+        """
+
+    def processEnded(reason: Failure) -> None:
+        """It has ended and all pipes are closed; the last call, and it comes exactly once."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import socket
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from zope.interface import implementer
 
@@ -14,15 +16,42 @@ from reactorlib.backends.events import STREAM
 from reactorlib.base import ReactorBase
 from reactorlib.budget import ConnectionBudget
 from reactorlib.connector import Connector
-from reactorlib.interfaces import IReactorSocket, IReactorTCP
+from reactorlib.defer import Deferred
+from reactorlib.exits import HAS_PIDFD
+from reactorlib.hostnames import TIMEOUTS, AddressTypes, NameResolution
+from reactorlib.interfaces import (
+    IReactorPluggableNameResolver,
+    IReactorPluggableResolver,
+    IReactorProcess,
+    IReactorSocket,
+    IReactorSSL,
+    IReactorTCP,
+)
+from reactorlib.pipes import Target
+from reactorlib.process import Process, spawn
+from reactorlib.program import NO_VARIABLES, Environment, Text
 from reactorlib.tcp import BACKLOG, Connection, Port, set_common_options
 
+if TYPE_CHECKING:
+    from reactorlib.tls import TLS
 
-@implementer(IReactorTCP, IReactorSocket)
+
+@implementer(
+    IReactorTCP,
+    IReactorSSL,
+    IReactorSocket,
+    IReactorPluggableNameResolver,
+    IReactorPluggableResolver,
+    IReactorProcess,
+)
 class Reactor(ReactorBase):
-    """A reactor with TCP, on an engine from `reactorlib.backends`."""
+    """A reactor with TCP and TLS, on an engine from `reactorlib.backends`.
+
+    `waitsByPidfd`: whether a pidfd tells of a child's end, or a thread for each.
+    """
 
     budget: ConnectionBudget | None = None
+    waitsByPidfd = HAS_PIDFD
 
     def listenTCP(
         self,
@@ -45,10 +74,106 @@ class Reactor(ReactorBase):
         factory: Any,
         timeout: float = 30,
         bindAddress: tuple[str, int] | None = None,
+        *,
+        addressTypes: AddressTypes = None,
+        attemptDelay: float | None = None,
     ) -> Connector:
-        connector = Connector(host, port, factory, timeout, bindAddress, self)
+        """See IReactorTCP.
+
+        Of a name's addresses, those of `addressTypes` are tried (by default IPv4 and
+        IPv6 ones), each `attemptDelay` seconds after the one before (by default 0.25).
+        """
+        connector = Connector(
+            host, port, factory, timeout, bindAddress, self, addressTypes, attemptDelay
+        )
         connector.connect()
         return connector
+
+    # IReactorSSL
+
+    @cached_property
+    def tls(self) -> TLS:
+        """Puts TLS around this reactor's connections."""
+        from reactorlib.tls import TLS  # OpenSSL is four megabytes, which few need
+
+        return TLS(self)
+
+    def listenSSL(
+        self,
+        port: int,
+        factory: Any,
+        contextFactory: Any,
+        backlog: int = BACKLOG,
+        interface: str = "",
+        *,
+        reusePort: bool = False,
+    ) -> Port:
+        """See IReactorSSL, and listenTCP."""
+        self.tls.session(contextFactory, is_client=False)
+        listening = Port(port, factory, backlog, interface, self, reusePort)
+        listening.contextFactory = contextFactory
+        listening.startListening()
+        return listening
+
+    def connectSSL(
+        self,
+        host: str,
+        port: int,
+        factory: Any,
+        contextFactory: Any,
+        timeout: float = 30,
+        bindAddress: tuple[str, int] | None = None,
+        *,
+        addressTypes: AddressTypes = None,
+        attemptDelay: float | None = None,
+    ) -> Connector:
+        """See IReactorSSL, and connectTCP."""
+        self.tls.session(contextFactory, True, host)
+        connector = Connector(
+            host, port, factory, timeout, bindAddress, self, addressTypes, attemptDelay
+        )
+        connector.contextFactory = contextFactory
+        connector.connect()
+        return connector
+
+    # IReactorProcess
+
+    def spawnProcess(
+        self,
+        processProtocol: Any,
+        executable: Text,
+        args: Iterable[Text] = (),
+        env: Environment | None = NO_VARIABLES,
+        path: Text | None = None,
+        uid: int | None = None,
+        gid: int | None = None,
+        usePTY: bool | Sequence[Any] = False,
+        childFDs: Mapping[int, Target] | None = None,
+    ) -> Process:
+        return spawn(self, processProtocol, executable, args, env, path, uid, gid, usePTY, childFDs)
+
+    # IReactorPluggableNameResolver, IReactorPluggableResolver
+
+    @cached_property
+    def _names(self) -> NameResolution:
+        return NameResolution(self)
+
+    @property
+    def nameResolver(self) -> Any:
+        return self._names.complex
+
+    def installNameResolver(self, resolver: Any) -> Any:
+        before = self.nameResolver
+        self._names.install_complex(resolver)
+        return before
+
+    def installResolver(self, resolver: Any) -> Any:
+        before = self._names.simple
+        self._names.install_simple(resolver)
+        return before
+
+    def resolve(self, name: str, timeout: Sequence[float] = TIMEOUTS) -> Deferred[str]:
+        return self._names.resolve(name, timeout)
 
     def limitConnections(self, limit: int, reserve: int = 0) -> rlimit.NofileLimits:
         """Accept up to `limit` connections, on all ports together, and close others at once.

@@ -17,7 +17,12 @@ from zope.interface import implementer
 from reactorlib import error
 from reactorlib.defer import Deferred
 from reactorlib.failure import Failure
-from reactorlib.interfaces import ILoggingContext, IProtocol, IProtocolFactory
+from reactorlib.interfaces import (
+    ILoggingContext,
+    IProcessProtocol,
+    IProtocol,
+    IProtocolFactory,
+)
 
 logger = logging.getLogger("reactorlib")
 
@@ -54,6 +59,65 @@ class Protocol:
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The connection is gone; the last call. `reason.check(error.ConnectionDone)`
         tells a clean end."""
+
+    def logPrefix(self) -> str:
+        """The class's name."""
+        return type(self).__name__
+
+
+@implementer(IProcessProtocol, ILoggingContext)
+class ProcessProtocol:
+    """What a child process says, and its end; override what is of interest.
+
+    `transport` is the process (IProcessTransport), set before connectionMade.
+    """
+
+    transport: Any = None
+
+    def makeConnection(self, process: Any) -> None:
+        """Take the transport, then call connectionMade."""
+        self.transport = process
+        self.connectionMade()
+
+    def connectionMade(self) -> None:
+        """The process has started."""
+
+    def childDataReceived(self, childFD: int, data: bytes) -> None:
+        """It wrote to a descriptor: outReceived for 1, errReceived for 2."""
+        if childFD == 1:
+            self.outReceived(data)
+        elif childFD == 2:
+            self.errReceived(data)
+
+    def outReceived(self, data: bytes) -> None:
+        """It wrote to its standard output."""
+
+    def errReceived(self, data: bytes) -> None:
+        """It wrote to its standard error."""
+
+    def childConnectionLost(self, childFD: int) -> None:
+        """A pipe is closed: inConnectionLost for 0, outConnectionLost for 1, and so on."""
+        if childFD == 0:
+            self.inConnectionLost()
+        elif childFD == 1:
+            self.outConnectionLost()
+        elif childFD == 2:
+            self.errConnectionLost()
+
+    def inConnectionLost(self) -> None:
+        """Its standard input is closed."""
+
+    def outConnectionLost(self) -> None:
+        """Its standard output is closed."""
+
+    def errConnectionLost(self) -> None:
+        """Its standard error is closed."""
+
+    def processExited(self, reason: Failure) -> None:
+        """It has ended: `reason.value` is ProcessDone or ProcessTerminated."""
+
+    def processEnded(self, reason: Failure) -> None:
+        """It has ended, and all its pipes are closed; the last call."""
 
     def logPrefix(self) -> str:
         """The class's name."""

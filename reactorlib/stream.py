@@ -15,6 +15,7 @@ an idle connection is small.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from errno import EBADF, ECONNABORTED, ENOBUFS, EPIPE
 from functools import partial
 from typing import Any
@@ -35,8 +36,14 @@ from reactorlib.backends.events import (
     SHUT,
 )
 from reactorlib.congestion import Callback, CountingEngine
+from reactorlib.cork import CorkedEngine, Gatherer
 from reactorlib.failure import Failure
-from reactorlib.interfaces import ICongestionMonitor, IConsumer, IHalfCloseableProtocol
+from reactorlib.interfaces import (
+    ICongestionMonitor,
+    IConsumer,
+    IHalfCloseableProtocol,
+    IHandOver,
+)
 from reactorlib.protocol import connectionDone
 
 HIGH_WATER = 65_536
@@ -45,34 +52,24 @@ NO_CAP = 2**32 - 1
 connectionAborted = Failure.shared(error.ConnectionAborted())
 
 
+@dataclass(slots=True, eq=False)
 class _Extra:
     """What one of many connections needs besides."""
 
-    __slots__ = (
-        "ended",
-        "failure",
-        "held",
-        "notify",
-        "paused",
-        "producer",
-        "producerPaused",
-        "socket",
-        "streaming",
-    )
-
-    def __init__(self) -> None:
-        self.producer: Any = None
-        self.streaming = False
-        self.producerPaused = False
-        self.paused = False
-        self.held: list[bytes] = []
-        self.failure: Failure | None = None
-        self.notify = 0
-        self.ended = 0
-        self.socket: Any = None
+    producer: Any = None
+    streaming: bool = False
+    producerPaused: bool = False
+    paused: bool = False
+    held: list[bytes] = field(default_factory=list)
+    limits: tuple[int, int, int] = (HIGH_WATER // 4, HIGH_WATER, NO_CAP)
+    failure: Failure | None = None
+    notify: int = 0
+    ended: int = 0
+    socket: Any = None
+    host: Any = None
 
 
-@implementer(IConsumer, ICongestionMonitor)
+@implementer(IConsumer, ICongestionMonitor, IHandOver)
 class Stream:
     """A connected stream under an engine's handle. See ITCPTransport for the contract."""
 
@@ -105,8 +102,16 @@ class Stream:
         """Give the connection to a protocol: its connectionMade is called."""
         self.protocol = protocol
         if IHalfCloseableProtocol.providedBy(protocol):
-            self._notify(NOTIFY_EOF)
+            self._notify(self._more().notify | NOTIFY_EOF)
         protocol.makeConnection(self)
+
+    def handOver(self, protocol: Any, data: bytes = b"") -> None:
+        """See IHandOver."""
+        if data:  # held: makeConnection may begin TLS, whose data it is then
+            self._more().held.insert(0, data)
+        self.connect_to(protocol)
+        if data and self.receiving and self._more().held:
+            self.protocol.dataReceived(self._more().held.pop(0))
 
     # ITransport
 
@@ -120,8 +125,7 @@ class Stream:
 
     def _write_other(self, data: Any) -> int:
         copy = bytes(_checked(data))
-        result: int = self._engine.write(self._handle, copy, len(copy))
-        return result
+        return int(self._engine.write(self._handle, copy, len(copy)))
 
     def _wrote(self, result: int) -> None:
         if result > 0:
@@ -134,6 +138,26 @@ class Stream:
 
     def writeSequence(self, data: Iterable[bytes]) -> None:
         self.write(b"".join(map(_checked, data)))
+
+    def cork(self, gatherer: Gatherer) -> bool:
+        """Have a protocol flushed before anything is asked of this transport, until `uncork`.
+
+        False if it cannot be: it is lost, corked, or every write is counted.
+        """
+        if not self.connected or isinstance(self._engine, CorkedEngine | CountingEngine):
+            return False
+        self._engine = CorkedEngine(self._engine, gatherer, self.reactor.corked)
+        self.reactor.corked = self._engine.flush
+        return True
+
+    def uncork(self) -> None:
+        """End what `cork` began: all is flushed. No error if nothing had begun."""
+        corked = self._engine
+        if isinstance(corked, CorkedEngine):
+            corked.flush()
+            self._engine = corked.engine
+            self.reactor.corked = corked.outer
+            corked.gatherer.stop_gathering()
 
     def loseConnection(self) -> None:
         if self.connected and not self.disconnecting:
@@ -262,9 +286,11 @@ class Stream:
             raise ValueError(
                 f"write buffer limits must rise from low to high to cap: {low}, {high}, {cap}"
             )
+        self._more().limits = (low, high, cap)
         self._engine.set_limits(self._handle, low, high, cap)
 
     def monitorCongestion(self, callback: Callback) -> None:
+        self.uncork()
         self.ignoreCongestion()
         if self.connected:
             guarded = partial(self._guarded, callback)
@@ -319,15 +345,20 @@ class Stream:
         self._engine.abort(self._handle)
 
     def _direction_ended(self, kind: int) -> None:
-        """One direction is over; with the second one the connection is."""
+        """One direction is over; with the second one the connection is.
+
+        The peer's end is told to no protocol that does not ask for it, but one
+        that did may have handed over to one that does not.
+        """
         extra = self._more()
         extra.ended += 1
-        if not self.disconnecting and IHalfCloseableProtocol.providedBy(self.protocol):
+        told = IHalfCloseableProtocol.providedBy(self.protocol)
+        if not self.disconnecting and told:
             if kind == EOF:
                 self.protocol.readConnectionLost()
             else:
                 self.protocol.writeConnectionLost()
-        if extra.ended == 2:
+        if extra.ended == 2 or (kind == EOF and not told):
             self.leave()
 
     def _lost(self, number: int) -> None:

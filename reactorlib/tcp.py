@@ -11,27 +11,27 @@ import logging
 import socket
 import struct
 from collections.abc import Iterator
-from errno import EMFILE, ENFILE
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from zope.interface import implementer
+from zope.interface import implementedBy, implementer
+from zope.interface.declarations import Provides
 
-from reactorlib import error, rlimit
+from reactorlib import error
 from reactorlib.address import IPv4Address, IPv6Address, from_sockaddr
 from reactorlib.backends.events import ACCEPTED, LISTENER, LOST, OVERLOAD
 from reactorlib.defer import Deferred
 from reactorlib.failure import Failure
-from reactorlib.interfaces import IListeningPort, ITCPTransport
+from reactorlib.interfaces import IListeningPort, INegotiated, IProxiedTransport, ITLSTransport
+from reactorlib.overload import Overload
 from reactorlib.stream import Stream
+
+if TYPE_CHECKING:
+    from reactorlib.certificate import Certificate
+    from reactorlib.tls import TLSLayer
 
 logger = logging.getLogger("reactorlib")
 
 BACKLOG = 2048
-
-# Out of descriptors, a port waits this long, in seconds, doubled each time.
-FIRST_BACKOFF = 0.05
-LAST_BACKOFF = 0.5
-LOG_INTERVAL = 1.0
 
 _IPV6_PEER = struct.Struct("=16sIII")
 
@@ -71,14 +71,18 @@ def set_common_options(sock: socket.socket) -> None:
         sock.setsockopt(socket.SOL_SOCKET, no_sigpipe, 1)
 
 
-@implementer(ITCPTransport)
+@implementer(ITLSTransport, IProxiedTransport)
 class Connection(Stream):
     """One TCP connection, accepted or made."""
 
-    __slots__ = ("_peer",)
+    __slots__ = ("_peer", "_tls")
+
+    is_client = False
+    peer_name: str | None = None  # what the other side is called, if that is known
 
     def __init__(self, reactor: Any, handle: int, peer: Any) -> None:
         super().__init__(reactor, handle)
+        self._tls: TLSLayer | None = None
         self._peer = peer  # an address, or one packed by the engine
 
     def getPeer(self) -> Any:
@@ -88,7 +92,14 @@ class Connection(Stream):
 
     def getHost(self) -> Any:
         """This side's address. Raises ConnectionClosed after the end."""
+        if self._extra is not None and self._extra.host is not None:
+            return self._extra.host
         return local_address(self._descriptor())
+
+    def passFor(self, peer: Any, host: Any) -> None:
+        """See IProxiedTransport."""
+        self._peer = peer
+        self._more().host = host
 
     def _descriptor(self) -> int:
         descriptor: int = self._engine.descriptor(self._handle)
@@ -113,6 +124,51 @@ class Connection(Stream):
 
     def setTcpKeepAlive(self, enabled: bool) -> None:
         self._set_option(socket.SOL_SOCKET, socket.SO_KEEPALIVE, enabled)
+
+    # TLS
+
+    def startTLS(self, contextFactory: Any, normal: bool = True) -> None:
+        if self._tls is not None:
+            raise RuntimeError(f"{self!r} speaks TLS already")
+        if not self.connected or self.disconnecting:
+            return
+        self.uncork()
+        engine = self._engine.engine if self._monitored else self._engine
+        layer = self.reactor.tls.layer(self, engine, contextFactory, self.is_client == normal)
+        if self._monitored:
+            self._engine.engine = layer
+        else:
+            self._engine = layer
+        self._tls = self.reactor.sinks[self._handle] = layer
+        extra = self._more()
+        held, extra.held = extra.held, []
+        layer.notify(self._handle, extra.notify)
+        layer.set_limits(self._handle, *extra.limits)
+        if extra.paused:
+            layer.pause(self._handle)
+        layer.begin(held)
+
+    @property
+    def __providedBy__(self) -> Any:
+        """What it provides grows when it changes to TLS."""
+        return Provides(type(self), INegotiated) if self.TLS else implementedBy(type(self))
+
+    @property
+    def TLS(self) -> bool:
+        """Whether this connection speaks TLS."""
+        return self._tls is not None
+
+    def getPeerCertificate(self) -> Certificate | None:
+        return self._tls.session.peer_certificate() if self._tls else None
+
+    @property
+    def negotiatedProtocol(self) -> bytes | None:
+        return self._tls.session.negotiated_protocol() if self._tls else None
+
+    def end(self, reason: Failure) -> None:
+        """Flush what there is and close, for that reason."""
+        self._more().failure = reason
+        self.leave()
 
     def _option(self, level: int, option: int) -> bool:
         with borrowed_socket(self._descriptor()) as sock:
@@ -156,6 +212,7 @@ class Port:
         self._reuse_port = reusePort
         self._handle = 0
         self._adopted: socket.socket | None = None
+        self.contextFactory: Any = None  # of connections over TLS
         self._stopped: Deferred[None] | None = None
         self._overload = Overload(self)
 
@@ -273,6 +330,8 @@ class Port:
         make = budget.connection if budget else Connection
         connection = make(reactor, handle, peer if peer >= 0 else address)
         try:
+            if self.contextFactory is not None:
+                connection.startTLS(self.contextFactory)
             connection.connect_to(protocol)
         except Exception:
             reactor.report(connection)
@@ -305,55 +364,3 @@ class Port:
         kind = type(self.factory)
         state = f"on port {self.port}" if self.connected else "not listening"
         return f"<{kind.__module__}.{kind.__qualname__} {state}>"
-
-
-class Overload:
-    """A port's answer to connections that cannot be accepted: say so, wait, try again."""
-
-    def __init__(self, port: Port) -> None:
-        self._port = port
-        self._backoff = 0.0
-        self._retry: Any = None
-        self._logged = float("-inf")
-        self._shed = 0
-
-    def happened(self, number: int, shed: int) -> None:
-        """The engine has paused the listener."""
-        reactor = self._port.reactor
-        self._backoff = min(self._backoff * 2, LAST_BACKOFF) or FIRST_BACKOFF
-        self._retry = reactor.callLater(self._backoff, self._try_again)
-        self.turned_away(_overload_reason(number, reactor), shed)
-
-    def turned_away(self, reason: Exception, count: int = 1) -> None:
-        """So many connections were closed, or none could be taken, for that reason."""
-        reactor = self._port.reactor
-        self._shed += count
-        if reactor.seconds() - self._logged >= LOG_INTERVAL:
-            self._logged = reactor.seconds()
-            logger.warning(
-                "%r cannot accept connections (%d turned away): %s", self._port, self._shed, reason
-            )
-            self._shed = 0
-        overloaded = getattr(self._port.factory, "overloaded", None)
-        if overloaded is not None:
-            overloaded(reason)
-
-    def _try_again(self) -> None:
-        self._retry = None
-        self._port.reactor.engine.resume(self._port._handle)
-
-    def over(self) -> None:
-        """A connection was accepted, or the port is gone."""
-        self._backoff = 0.0
-        if self._retry is not None:
-            self._retry.cancel()
-            self._retry = None
-
-
-def _overload_reason(number: int, reactor: Any) -> Exception:
-    of_the_backend: Exception | None = reactor.engine.explain_refusal(number)
-    if of_the_backend is not None:
-        return of_the_backend
-    if number in (EMFILE, ENFILE):
-        return error.FileDescriptorLimit(number, rlimit.read().soft)
-    return OSError(number, error.describe_errno(number))

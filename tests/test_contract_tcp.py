@@ -22,3 +22,14 @@ def applied(name: str) -> type[contract.TCPContract]:
 
 for _name in BACKENDS:
     globals()[f"TestTCP_{_name}"] = applied(_name)
+
+
+def test_no_part_hides_a_test_of_another() -> None:
+    names = [
+        name
+        for part in contract.TCPContract.__bases__
+        for name in vars(part)
+        if name.startswith("test_")
+    ]
+    assert len(names) > 100
+    assert len(set(names)) == len(names)

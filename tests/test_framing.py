@@ -209,6 +209,12 @@ class TestNetstrings:
     def test_the_digits_of_the_limit_are_not_too_many(self):
         assert outcome(NetstringFramer(100), [b"100"]) == ([], False)
 
+    def test_a_string_may_be_left_in_the_middle(self):
+        framer = NetstringFramer(100)
+        framer.feed(b"50:abc")
+        assert framer.take_rest() == b"50:abc"
+        assert feed(framer, [b"1", b":a,"]) == [b"a"]
+
 
 class TestIntegers:
     @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from pathlib import Path
 from cffi import FFI
 
 HERE = Path("backends/native")
+HEADERS = ("engine_api.h", "spawn_api.h")
 SOURCES = sorted(str(path) for path in HERE.glob("*.c"))
 HAS_KQUEUE = sys.platform == "darwin" or "bsd" in sys.platform
 
@@ -24,11 +25,12 @@ def package_version() -> str:
 def engine_builder(name, sources=(), macros=(), include_dirs=(), compile_args=(), link_args=()):
     """An FFI that compiles the engine as module `name`, with what is given added."""
     builder = FFI()
-    builder.cdef((HERE / "engine_api.h").read_text(encoding="utf-8"))
+    for header in HEADERS:
+        builder.cdef((HERE / header).read_text(encoding="utf-8"))
     builder.set_source(
         name,
         "#include <stddef.h>\n#include <stdint.h>\n#include <sys/types.h>\n"
-        '#include "engine_api.h"\n',
+        + "".join(f'#include "{header}"\n' for header in HEADERS),
         sources=[*SOURCES, *sources],
         include_dirs=[str(HERE), *include_dirs],
         define_macros=[("REACTORLIB_VERSION", f'"{package_version()}"'), *macros],

@@ -137,12 +137,12 @@ int engine_write(engine *e, int64_t handle, const void *data, size_t size)
     size_t pending = s->tail - s->head;
     if (pending + size > s->cap)
         return doom(s, ENOBUFS);
-    s->flags |= WROTE;
     size_t taken = write_directly(e, s, data, size);
-    if (taken == size || s->flags & FAILED)
+    if (s->flags & FAILED)
         return 0;
-    if (output_append(e, s, (const char *)data + taken, size - taken) < 0)
+    if (taken < size && output_append(e, s, (const char *)data + taken, size - taken) < 0)
         return taken ? doom(s, ENOMEM) : -ENOMEM; /* a hole in the stream */
+    s->flags |= WROTE;
     if (pending + size - taken <= s->high || s->flags & ABOVE)
         return 0;
     s->flags |= ABOVE;

@@ -15,7 +15,8 @@ enum engine_kind {
     ENGINE_CONNECTING, /* a socket on its way: EVENT_CONNECTED, then a stream */
     ENGINE_STREAM,     /* a connected stream socket */
     ENGINE_PIPE,       /* a stream for read(2) and write(2): no half close */
-    ENGINE_WATCHED     /* readiness is reported and nothing touched */
+    ENGINE_WATCHED,    /* readiness is reported and nothing touched */
+    ENGINE_WRITER      /* the write end of a pipe; readable: its reader has gone, EPIPE */
 };
 
 /* A record is four integers: kind, handle, first, second. */

@@ -38,6 +38,8 @@ static void stream_readable(engine *e, struct slot *s, int index)
     while (got < 0 && errno == EINTR);
     if (got == 0) {
         stream_ended(e, s, index);
+    } else if (got < 0 && errno == EIO && s->kind == ENGINE_PIPE) {
+        stream_ended(e, s, index); /* nobody has the other side of the terminal open any more */
     } else if (got > 0) {
         e->counters.received += got;
         if (s->flags & CLOSING)
@@ -223,7 +225,11 @@ void input_ready(engine *e, struct slot *s, int index, unsigned ready)
         if (ready & POLLER_WRITE)
             output_writable(e, s, index);
         /* Settling may have closed it. */
-        if (ready & POLLER_READ && slot_find(e, handle) == s && !(s->flags & ENDED))
+        if (!(ready & POLLER_READ) || slot_find(e, handle) != s || s->flags & ENDED)
+            return;
+        if (s->kind == ENGINE_WRITER)
+            slot_lost(e, s, index, EPIPE);
+        else
             stream_readable(e, s, index);
     }
 }

@@ -84,8 +84,9 @@ ssize_t output_send(struct slot *s, const char *data, size_t size)
 {
     ssize_t taken;
     do
-        taken = s->kind == ENGINE_PIPE ? write(s->fd, data, size)
-                                       : send(s->fd, data, size, MSG_NOSIGNAL);
+        taken = s->kind == ENGINE_PIPE || s->kind == ENGINE_WRITER
+                    ? write(s->fd, data, size)
+                    : send(s->fd, data, size, MSG_NOSIGNAL);
     while (taken < 0 && errno == EINTR);
     if (taken < 0)
         return errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS ? 0 : -errno;
@@ -148,7 +149,8 @@ static unsigned wanted(const struct slot *s)
         return s->interest;
     /* A closing connection reads and drops: the peer may not take our last
      * bytes before it has got rid of its own. */
-    if (!(s->flags & ENDED) && (!(s->flags & PAUSED) || s->flags & CLOSING))
+    if (!(s->flags & ENDED)
+        && (!(s->flags & PAUSED) || (s->flags & CLOSING && s->kind != ENGINE_WRITER)))
         interest |= POLLER_READ;
     if (s->flags & BLOCKED)
         interest |= POLLER_WRITE;

@@ -49,6 +49,28 @@ def add_flag(
     parser.add_argument(*names, type=type, default=default, help=f"{help} [{name}]", **options)
 
 
+def add_repeated_flag(parser: Parser, name: str, *, help: str, **options: Any) -> None:
+    """Add a flag that may be given more than once; its variable has spaces between values."""
+    default = os.environ.get(variable(name), "").split()
+    parser.add_argument(
+        name, action=_Repeated, default=default, help=f"{help} [{variable(name)}]", **options
+    )
+
+
+class _Repeated(argparse.Action):
+    """Collects values; the first one replaces the default."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        before = getattr(namespace, self.dest)
+        setattr(namespace, self.dest, [*([] if before is self.default else before), values])
+
+
 def add_switch(parser: Parser, *names: str, help: str, default: Any = False) -> None:
     """Add a flag that is on or off; for the default see add_flag."""
     name = variable(names[-1])

@@ -1,4 +1,4 @@
-"""Tools for those who test protocols, transports and backends: `from reactorlib.testing import Link`.
+"""Tools for tests of protocols, transports and backends: `from reactorlib.testing import Link`.
 
     transports, protocols, memory, logs   doubles under Twisted's names
     link, delivery                        a simulated network; data in every division

@@ -37,7 +37,7 @@ def deliver(protocol: Any, data: bytes, how: How = WHOLE) -> bytes:
     for end in (*_cuts(data, how), len(data)):
         if not getattr(transport, "receiving", True):
             break
-        if end > begin:
+        if begin < end <= len(data):
             protocol.dataReceived(data[begin:end])
             begin = end
     return data[begin:]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from zope.interface import implementer
@@ -78,15 +78,46 @@ class MemoryConnector:
         return self._address
 
 
+class MemoryResolution:
+    """The search of a SynchronousResolver: it is over when one gets it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def cancel(self) -> None:
+        """There is nothing left to cancel."""
+
+
+class SynchronousResolver:
+    """A resolver by which every name is 127.0.0.1, told before resolveHostName returns."""
+
+    def resolveHostName(
+        self,
+        resolutionReceiver: Any,
+        hostName: str,
+        portNumber: int = 0,
+        addressTypes: Sequence[type] | None = None,
+        transportSemantics: str = "TCP",
+    ) -> MemoryResolution:
+        resolution = MemoryResolution(hostName)
+        resolutionReceiver.resolutionBegan(resolution)
+        resolutionReceiver.addressResolved(IPv4Address("TCP", "127.0.0.1", portNumber))
+        resolutionReceiver.resolutionComplete()
+        return resolution
+
+
 @implementer(IReactorCore, IReactorTCP, IReactorSocket, IReactorFDSet)
 class MemoryReactor:
     """A reactor that connects nothing and waits for nothing.
 
     What it was asked for is in its lists, each entry the arguments in their
     order: `tcpServers` (port, factory, backlog, interface), `tcpClients` (host,
-    port, factory, timeout, bindAddress), `adoptedPorts` and
+    port, factory, timeout, bindAddress), `sslServers` and `sslClients` (the
+    same, with the context factory after the factory), `adoptedPorts` and
     `adoptedStreamConnections` (descriptor, family, factory); `connectors` has
-    what connectTCP returned. `whenRunningHooks` has the calls that wait for
+    what connectTCP and connectSSL returned. Keywords that only the real reactor
+    has are accepted. `nameResolver` is a SynchronousResolver until
+    installNameResolver replaces it. `whenRunningHooks` has the calls that wait for
     `run`, `triggers[phase][eventType]` those of system events, `readers` and
     `writers` what is watched. `hasInstalled`, `hasRun`, `hasStopped` and
     `hasCrashed` tell what was called.
@@ -102,11 +133,14 @@ class MemoryReactor:
         self.triggers: dict[str, dict[str, list[Trigger]]] = {}
         self.tcpServers: list[tuple[int, Any, int, str]] = []
         self.tcpClients: list[tuple[str, int, Any, float, tuple[str, int] | None]] = []
+        self.sslServers: list[tuple[int, Any, Any, int, str]] = []
+        self.sslClients: list[tuple[str, int, Any, Any, float, tuple[str, int] | None]] = []
         self.adoptedPorts: list[tuple[int, int, Any]] = []
         self.adoptedStreamConnections: list[tuple[int, int, Any]] = []
         self.connectors: list[MemoryConnector] = []
         self.readers: set[Any] = set()
         self.writers: set[Any] = set()
+        self.nameResolver: Any = SynchronousResolver()
 
     def install(self) -> None:
         """Only set `hasInstalled`."""
@@ -163,19 +197,26 @@ class MemoryReactor:
         else:
             self.whenRunningHooks.append((callable, args, kw))
 
-    # IReactorTCP
+    # IReactorTCP, IReactorSSL
 
     def listenTCP(
-        self,
-        port: int,
-        factory: Any,
-        backlog: int = 50,
-        interface: str = "",
-        *,
-        reusePort: bool = False,
+        self, port: int, factory: Any, backlog: int = 50, interface: str = "", **options: Any
     ) -> MemoryPort:
         """Write it down in `tcpServers`."""
         self.tcpServers.append((port, factory, backlog, interface))
+        return MemoryPort(_address(interface or "0.0.0.0", port))
+
+    def listenSSL(
+        self,
+        port: int,
+        factory: Any,
+        contextFactory: Any,
+        backlog: int = 50,
+        interface: str = "",
+        **options: Any,
+    ) -> MemoryPort:
+        """Write it down in `sslServers`."""
+        self.sslServers.append((port, factory, contextFactory, backlog, interface))
         return MemoryPort(_address(interface or "0.0.0.0", port))
 
     def connectTCP(
@@ -185,13 +226,38 @@ class MemoryReactor:
         factory: Any,
         timeout: float = 30,
         bindAddress: tuple[str, int] | None = None,
+        **options: Any,
     ) -> MemoryConnector:
         """Write it down in `tcpClients`, and call the factory's startedConnecting."""
         self.tcpClients.append((host, port, factory, timeout, bindAddress))
+        return self._connector(host, port, factory)
+
+    def connectSSL(
+        self,
+        host: str,
+        port: int,
+        factory: Any,
+        contextFactory: Any,
+        timeout: float = 30,
+        bindAddress: tuple[str, int] | None = None,
+        **options: Any,
+    ) -> MemoryConnector:
+        """Write it down in `sslClients`, and call the factory's startedConnecting."""
+        self.sslClients.append((host, port, factory, contextFactory, timeout, bindAddress))
+        return self._connector(host, port, factory)
+
+    def _connector(self, host: str, port: int, factory: Any) -> MemoryConnector:
         connector = MemoryConnector(self, _address(host, port), factory)
         factory.startedConnecting(connector)
         self.connectors.append(connector)
         return connector
+
+    # IReactorPluggableNameResolver
+
+    def installNameResolver(self, resolver: Any) -> Any:
+        """Replace `nameResolver`; returns the one before."""
+        before, self.nameResolver = self.nameResolver, resolver
+        return before
 
     # IReactorSocket
 
@@ -264,7 +330,20 @@ class RaisingMemoryReactor:
         self._listen_exception = listenException
         self._connect_exception = connectException
 
-    def listenTCP(self, port: int, factory: Any, backlog: int = 50, interface: str = "") -> Any:
+    def listenTCP(
+        self, port: int, factory: Any, backlog: int = 50, interface: str = "", **options: Any
+    ) -> Any:
+        _raise(self._listen_exception)
+
+    def listenSSL(
+        self,
+        port: int,
+        factory: Any,
+        contextFactory: Any,
+        backlog: int = 50,
+        interface: str = "",
+        **options: Any,
+    ) -> Any:
         _raise(self._listen_exception)
 
     def adoptStreamPort(self, fileDescriptor: int, addressFamily: int, factory: Any) -> Any:
@@ -277,6 +356,19 @@ class RaisingMemoryReactor:
         factory: Any,
         timeout: float = 30,
         bindAddress: tuple[str, int] | None = None,
+        **options: Any,
+    ) -> Any:
+        _raise(self._connect_exception)
+
+    def connectSSL(
+        self,
+        host: str,
+        port: int,
+        factory: Any,
+        contextFactory: Any,
+        timeout: float = 30,
+        bindAddress: tuple[str, int] | None = None,
+        **options: Any,
     ) -> Any:
         _raise(self._connect_exception)
 

@@ -41,8 +41,8 @@ class WithoutSocket:
     def _socket(self) -> MemorySocket:
         return MemorySocket(self)
 
-    def getHandle(self) -> MemorySocket:
-        """A stand-in that remembers its options."""
+    def getHandle(self) -> Any:
+        """A MemorySocket, which remembers its options."""
         return self._socket
 
     def getTcpNoDelay(self) -> bool:

@@ -96,6 +96,7 @@ class OutletReactor:
         self.clock = clock
         self.engine = Outlet()
         self.sinks: dict[int, Any] = {}
+        self.corked: Any = None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.clock, name)
@@ -244,8 +245,13 @@ class StringTransport(Stream, WithoutSocket):
 class StringTransportWithDisconnection(StringTransport):
     """A StringTransport whose end is told, at once, to the protocol in `protocol`.
 
-    A real connection never calls connectionLost from inside loseConnection.
+    A real connection never calls connectionLost from inside a call.
     """
+
+    def write(self, data: bytes) -> None:
+        super().write(data)
+        if self._outlet.aborted and self.connected:
+            self._lost(ENOBUFS)
 
     def loseConnection(self) -> None:
         super().loseConnection()

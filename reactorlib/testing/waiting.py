@@ -14,12 +14,14 @@ import pytest
 from reactorlib.failure import Failure
 
 
-def run_until(reactor: Any, deferred: Any, patience: float) -> Any:
+def run_until(reactor: Any, deferred: Any, patience: float, lack: str = "") -> Any:
     """Run the reactor until a Deferred fires; return its result, or raise its failure.
 
-    The reactor is left by `crash`: no shutdown events, nothing is closed.
+    The reactor is left by `crash`: no shutdown events, nothing is closed. `lack`
+    says what is wrong when it does not fire.
     """
     __tracebackhide__ = True
+    lack = lack or f"{deferred!r} did not fire"
     outcome: list[Any] = []
 
     def finished(result: Any) -> None:
@@ -28,9 +30,9 @@ def run_until(reactor: Any, deferred: Any, patience: float) -> Any:
 
     deferred.addBoth(finished)
     if not outcome:
-        run_guarded(reactor, patience, f"{deferred!r} did not fire")
+        run_guarded(reactor, patience, lack)
     if not outcome:
-        pytest.fail(f"{deferred!r} did not fire before the run ended")
+        pytest.fail(f"{lack} before the run ended")
     if isinstance(outcome[0], Failure):
         outcome[0].raiseException()
     return outcome[0]

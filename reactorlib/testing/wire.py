@@ -244,8 +244,6 @@ class Wire:
 
     def _settle(self, end: End) -> None:
         """Do what was asked of an end since the last turn."""
-        if end.gone:
-            return
         if end.aborted:
             self._send_reset(end)
             self._lost(end, end.error or ECONNABORTED)
@@ -354,7 +352,8 @@ class Wire:
     def _taken(self, sender: End, count: int) -> None:
         """There is room again for one who may wait for it."""
         sender.unread -= count
-        if sender.blocked and not sender.gone and sender.unread * 3 <= self._conditions.capacity * 2:
+        room = self._conditions.capacity - sender.unread
+        if sender.blocked and not sender.gone and room * 3 >= self._conditions.capacity:
             self._set_blocked(sender, False)
             self._settle(sender)
 

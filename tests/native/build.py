@@ -36,7 +36,28 @@ INGREDIENTS = (
     "tests/native/standin/sys/*.h",
 )
 
-SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+SANITIZERS = (
+    "-g",
+    "-O1",
+    "-fno-omit-frame-pointer",
+    "-fsanitize=address,undefined",
+    "-fno-sanitize-recover=all",
+)
+
+# The driver's own conditions. LINGER_MS is short, so that a test can wait for it.
+DRIVER = (
+    "-std=c11",
+    "-D_GNU_SOURCE",
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+    "-DLINGER_MS=40",
+    '-DREACTORLIB_VERSION="test"',
+    "-DREACTORLIB_HAVE_KQUEUE=1",
+    "-Ibackends/native",
+    f"-I{STANDIN}",
+)
+WRAPPED = ("malloc", "calloc", "realloc", "send", "recv", "accept4")
 
 
 @dataclass(frozen=True)
@@ -53,7 +74,7 @@ class Variant:
 
 
 KQUEUE = Variant("kqueue")
-SANITIZED = Variant("sanitized", ("-g", "-O1", "-fno-omit-frame-pointer", *SANITIZERS))
+SANITIZED = Variant("sanitized", SANITIZERS)
 VARIANTS = {variant.name: variant for variant in (KQUEUE, SANITIZED)}
 
 
@@ -74,6 +95,31 @@ def extension(variant: Variant) -> Path:
     command = [sys.executable, "tests/native/build.py", variant.name]
     tag = f"{variant}{sys.version}"
     return cached(variant.name, tag, lambda place: run(command, place))
+
+
+@cache
+def driver() -> Path:
+    """The driver in C, under the sanitizers."""
+    wrap = [f"-Wl,--wrap={name}" for name in WRAPPED]
+    command = ["cc", *DRIVER, *SANITIZERS, *wrap, "-o", "driver"]
+
+    def make(place: Path) -> None:
+        patterns = ("backends/native/*.c", "tests/native/*.c", "tests/native/standin/*.c")
+        sources = [str(each) for pattern in patterns for each in sorted(place.glob(pattern))]
+        run([*command, *sources, "-lm", "-lpthread"], place)
+
+    return cached("driver", str(command), make) / "driver"
+
+
+def sanitizer_runtimes() -> str:
+    """What LD_PRELOAD needs before a sanitized module can be loaded into Python."""
+    names = ("libasan.so", "libubsan.so")
+    return " ".join(
+        subprocess.run(
+            ["cc", f"-print-file-name={name}"], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        for name in names
+    )
 
 
 def cached(name: str, tag: str, make: Callable[[Path], object]) -> Path:

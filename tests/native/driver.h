@@ -4,7 +4,7 @@
  *   model.c      what every record and every byte is held against
  *   random.c     operations in an order that a seed decides
  *   scenarios.c  single cases that need C: speed, threads, forks, time
- *   failing.c    an allocator that fails once, when told
+ *   faults.c     library calls that fail when told
  *
  * Whatever is wrong ends the process with the place in the source.
  */
@@ -20,9 +20,11 @@
 #define CHECK(condition) ((condition) ? (void)0 : failed(__FILE__, __LINE__, #condition))
 _Noreturn void failed(const char *file, int line, const char *condition);
 
-/* failing.c: fail the allocation of that number, counted from now; 0 for none. */
-void fail_allocation(int64_t number);
-int64_t allocations_left(void); /* until the failure; 0 when it has happened */
+/* faults.c */
+void fail_allocation(int64_t number); /* that one, counted from now; 0 for none */
+int64_t allocations_left(void);       /* until the failure; 0 when it has happened */
+void fail_accept(int error);          /* the next one */
+void stutter(int on);                 /* cut sends and receives short, or let them fail */
 
 /* model.c */
 
@@ -49,7 +51,8 @@ enum { PARTIES = 512, IDS = 1 << 19, UNKNOWN = -1 };
 struct model {
     engine *e;
     struct party parties[PARTIES];
-    int64_t accepted, lost, shed, turns;
+    int64_t accepted, turns;
+    int readable; /* how often anything was */
     uint32_t ids;
     uint64_t total[IDS]; /* bytes written under each id; UNKNOWN after a rough end */
 };
@@ -64,7 +67,7 @@ int model_turn(struct model *m, double seconds); /* returns the number of record
 int64_t still_open(struct model *m);
 
 /* random.c */
-enum profile { MIXED, CHURN };
+enum profile { MIXED, STUTTER, CHURN, CROWD };
 /* Returns what allocations_left was at the end of the steps. */
 int64_t run_random(const char *poller, uint64_t seed, int64_t steps, enum profile profile);
 

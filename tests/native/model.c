@@ -1,5 +1,6 @@
 /* Every record must fit what was asked of its party, every byte its place. */
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,13 +111,17 @@ static void take_lost(struct model *m, struct party *p, int64_t error)
     else if (!p->leaving && !p->ended && p->kind == ENGINE_STREAM)
         consume_end(m, &p->in);
     p->handle = 0;
-    m->lost++;
 }
 
-static void take_overload(struct model *m, struct party *p, int64_t shed)
+static void take_overload(struct model *m, struct party *p)
 {
-    m->shed += shed;
     p->paused = engine_resume(m->e, p->handle) < 0;
+}
+
+static int is_ready(int fd, short what)
+{
+    struct pollfd asked = {fd, what, 0};
+    return poll(&asked, 1, 0) == 1;
 }
 
 static void take(struct model *m, const int64_t *record)
@@ -143,17 +148,18 @@ static void take(struct model *m, const int64_t *record)
         break;
     case EVENT_OVERLOAD:
         CHECK(p->kind == ENGINE_LISTENER && record[2] > 0);
-        take_overload(m, p, record[3]);
+        take_overload(m, p);
         break;
     case EVENT_CONNECTED:
         CHECK(p->kind == ENGINE_CONNECTING);
         p->kind = ENGINE_STREAM;
         break;
     case EVENT_READABLE:
-        CHECK(p->watched & 1 || p->vanished);
+        CHECK(p->vanished || (p->watched & 1 && is_ready(p->fd, POLLIN)));
+        m->readable++;
         break;
     case EVENT_WRITABLE:
-        CHECK(p->watched & 2 || p->vanished);
+        CHECK(p->vanished || (p->watched & 2 && is_ready(p->fd, POLLOUT)));
         break;
     case EVENT_BLOCKED:
     case EVENT_CLEARED:

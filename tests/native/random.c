@@ -3,14 +3,12 @@
  * closed, and no descriptor is left.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
-#include <fcntl.h>
 
 #include "driver.h"
 
@@ -19,6 +17,7 @@ enum { CLIENTS = 48 };
 struct client { /* outside the engine */
     int fd; /* 0: none */
     int ended;
+    int broken; /* a reset was told; what comes now looks like a clean end */
     uint32_t id;
     struct incoming in;
 };
@@ -30,6 +29,7 @@ struct run {
     struct sockaddr_storage address;
     socklen_t address_size;
     struct client clients[CLIENTS];
+    int copies[CLIENTS], copy_count;
     char data[1 << 18];
 };
 
@@ -60,7 +60,7 @@ static struct party *some_stream(struct run *r)
 {
     for (int i = 0; i < 64; i++) {
         struct party *p = some_party(r);
-        if (p && (p->kind == ENGINE_STREAM || p->kind == ENGINE_CONNECTING || p->kind == ENGINE_PIPE))
+        if (p && p->kind != ENGINE_LISTENER && p->kind != ENGINE_WATCHED)
             return p;
     }
     return NULL;
@@ -105,24 +105,27 @@ static void client_open(struct run *r, int fd)
         close(fd);
 }
 
-static void client_send(struct run *r, struct client *c)
+static void client_send(struct run *r, struct client *c, size_t size)
 {
     uint64_t *total = &r->m->total[c->id];
     if (c->ended)
         return;
-    size_t size = some_size(r);
     fill(c->id, *total, r->data, size);
-    ssize_t sent = send(c->fd, r->data, size, MSG_NOSIGNAL);
+    ssize_t sent = sendto(c->fd, r->data, size, MSG_NOSIGNAL, NULL, 0);
     if (sent > 0)
         *total += (uint64_t)sent;
+    else if (errno != EAGAIN)
+        c->broken = 1;
 }
 
 static void client_receive(struct run *r, struct client *c)
 {
-    ssize_t got = recv(c->fd, r->data, some_size(r), 0);
+    ssize_t got = recvfrom(c->fd, r->data, some_size(r), 0, NULL, NULL);
     if (got > 0)
         consume(&c->in, r->data, (size_t)got);
-    else if (got == 0)
+    else if (got < 0 && errno != EAGAIN)
+        c->broken = 1;
+    else if (got == 0 && !c->broken)
         consume_end(r->m, &c->in);
 }
 
@@ -156,7 +159,7 @@ static void act_outside(struct run *r)
         c->ended = 1;
         break;
     case 3: case 4: case 5: case 6: case 7: case 8: case 9:
-        client_send(r, c);
+        client_send(r, c, some_size(r));
         break;
     default:
         client_receive(r, c);
@@ -222,13 +225,13 @@ static void act_on_stream(struct run *r, struct party *p)
 
 static void add_pair(struct run *r)
 {
-    int ends[2];
-    CHECK(chance(r, 2) ? pipe(ends) == 0 : socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
-    nonblocking(ends[0]);
-    nonblocking(ends[1]);
-    for (int i = 0; i < 2; i++)
-        if (!party_add(r->m, ends[i], ENGINE_PIPE))
+    int ends[2], one_way = (int)chance(r, 2);
+    CHECK(one_way ? pipe(ends) == 0 : socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
+    for (int i = 0; i < 2; i++) {
+        nonblocking(ends[i]);
+        if (!party_add(r->m, ends[i], one_way && i ? ENGINE_WRITER : ENGINE_PIPE))
             close(ends[i]);
+    }
 }
 
 static void add_connecting(struct run *r)
@@ -236,6 +239,18 @@ static void add_connecting(struct run *r)
     int fd = connect_some(r);
     if (fd > 0 && !party_add(r->m, fd, ENGINE_CONNECTING))
         close(fd);
+}
+
+/* Closed without a word, and with a copy somewhere; heard of later or never. */
+static void vanish(struct run *r, struct party *p)
+{
+    if (!p->vanished && r->copy_count < CLIENTS)
+        CHECK((r->copies[r->copy_count++] = dup(p->fd)) > 0);
+    if (!p->vanished)
+        close(p->fd);
+    else if (chance(r, 4) == 0 && engine_detach(r->m->e, p->handle) >= 0)
+        p->handle = 0;
+    p->vanished = 1;
 }
 
 static void act_on_watched(struct run *r, struct party *p)
@@ -250,9 +265,7 @@ static void act_on_watched(struct run *r, struct party *p)
         detach(r, p);
         break;
     case 2:
-        if (!p->vanished)
-            close(p->fd);
-        p->vanished = 1;
+        vanish(r, p);
         break;
     default:
         if (engine_watch(r->m->e, p->handle, wanted & 1, wanted & 2) == 0)
@@ -299,10 +312,10 @@ static void churn(struct run *r)
     if (fd < 0)
         return;
     *c = (struct client){.fd = fd, .id = new_id(r->m)};
-    client_send(r, c);
+    client_send(r, c, 1 + chance(r, 50));
     struct party *p = some_stream(r);
-    if (p && chance(r, 2))
-        party_write(r->m, p, chance(r, 2) ? 200000 : 10);
+    if (p && chance(r, 2)) /* enough to block one that is written to again and again */
+        party_write(r->m, p, chance(r, 30) ? 20 : 250000);
     else if (p)
         act_on_stream(r, p);
 }
@@ -334,6 +347,19 @@ static void step(struct run *r, enum profile profile)
 
 /* Beginning and end */
 
+/* More than the tables hold at first. */
+static void let_a_crowd_in(struct run *r)
+{
+    for (int i = 0; i < 150; i++)
+        add_pair(r);
+    for (int i = 0; i < PARTIES; i++) {
+        struct party *p = &r->m->parties[i];
+        if (p->handle && p != r->listener)
+            p->paused = engine_pause(r->m->e, p->handle) == 0;
+    }
+    model_turn(r->m, 0.0);
+}
+
 static int bound_socket(struct run *r, enum profile profile)
 {
     struct sockaddr_in *inet = (struct sockaddr_in *)&r->address;
@@ -355,6 +381,8 @@ static int bound_socket(struct run *r, enum profile profile)
 
 static void clear_up(struct run *r)
 {
+    while (r->copy_count)
+        close(r->copies[--r->copy_count]);
     for (int i = 0; i < CLIENTS; i++)
         if (r->clients[i].fd)
             client_close(r, &r->clients[i], 1);
@@ -392,13 +420,18 @@ int64_t run_random(const char *poller, uint64_t seed, int64_t steps, enum profil
     }
     int fd = bound_socket(&run, profile);
     run.listener = party_add(&model, fd, ENGINE_LISTENER);
+    stutter(profile == STUTTER);
+    if (profile == CROWD && run.listener)
+        let_a_crowd_in(&run);
     for (int64_t i = 0; i < steps && run.listener; i++)
         step(&run, profile);
+    stutter(0);
     int64_t left = allocations_left();
     fail_allocation(0);
     if (!run.listener)
         close(fd);
     clear_up(&run);
+    CHECK(profile != CHURN || model.accepted > steps * 3 / 4);
     engine_free(model.e);
     CHECK(count_descriptors() == before);
     return left;

@@ -38,10 +38,11 @@ class Bench:
 
 @dataclass(frozen=True)
 class Server:
-    """A server that has said its port."""
+    """A server that has said its port, and the load generator that speaks its language."""
 
     pid: int
     port: str
+    load: str
 
 
 def exchange(
@@ -132,7 +133,7 @@ def _load(
 ) -> Sample:
     plan = [mode, "127.0.0.1", server.port, connections, size, bench.seconds, server.pid]
     plan += [unit] if unit else []
-    command = [bench.workshop.load, *map(str, plan)]
+    command = [server.load, *map(str, plan)]
     printed = output_of(command, bench.load_core, timeout=bench.seconds * 2 + 90)
     return exchange_sample(json.loads(printed))
 
@@ -140,7 +141,8 @@ def _load(
 @contextmanager
 def _serving(bench: Bench, program: Program) -> Iterator[Server]:
     with started(bench.workshop.command(program), bench.server_core) as process:
-        server = Server(process.pid, process.first_line(timeout=15).strip())
+        load = bench.workshop.load_tls if program.tls else bench.workshop.load
+        server = Server(process.pid, process.first_line(timeout=15).strip(), load)
         try:
             yield server
         except BenchError as problem:
@@ -150,7 +152,7 @@ def _serving(bench: Bench, program: Program) -> Iterator[Server]:
 
 @contextmanager
 def _holding(bench: Bench, server: Server, connections: int) -> Iterator[Process]:
-    command = [bench.workshop.load, "hold", "127.0.0.1", server.port, str(connections)]
+    command = [server.load, "hold", "127.0.0.1", server.port, str(connections)]
     with started(command, bench.load_core) as process:
         process.first_line(timeout=60)
         yield process

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 class Program:
     """`source` is a .c or .py file of this folder; `ours` needs this checkout installed.
 
-    `most_connections` is what it can hold at once.
+    `most_connections` is what it can hold at once. One that speaks `tls` is
+    given the files of a private key and of its certificate as last arguments.
     """
 
     name: str
@@ -24,11 +25,16 @@ class Program:
     arguments: tuple[str, ...] = ()
     ours: bool = False
     most_connections: int = 1_000_000
+    tls: bool = False
 
 
 def _our_echo(name: str, backend: str, most_connections: int = 1_000_000) -> Program:
     source = "servers/echo_reactorlib.py"
     return Program(name, "echo", source, (backend,), True, most_connections)
+
+
+def _over_tls(name: str, source: str, *arguments: str, ours: bool = False) -> Program:
+    return Program(name, "tls-echo", source, arguments, ours, tls=True)
 
 
 def _pair(service: str, source: str) -> tuple[Program, Program]:
@@ -49,6 +55,10 @@ PROGRAMS: tuple[Program, ...] = (
     _our_echo("reactorlib-poll", "poll"),
     _our_echo("reactorlib-select", "select", most_connections=1000),
     Program("reactorlib-standin", "echo", "servers/echo_kqueue_standin.py", ours=True),
+    _over_tls("uvloop", "servers/echo_asyncio.py", "uvloop"),
+    _over_tls("asyncio", "servers/echo_asyncio.py", "asyncio"),
+    _over_tls("twisted", "servers/echo_twisted.py"),
+    _over_tls("reactorlib", "servers/echo_reactorlib.py", "epoll", ours=True),
     Program("uvloop", "lines", "servers/lines_uvloop.py"),
     *_pair("lines", "servers/lines.py"),
     Program("uvloop", "netstrings", "servers/netstrings_uvloop.py"),

@@ -62,6 +62,19 @@ _EXCHANGE = (_COST, Column("rate", "op/s"), *_LATENCY, *_SHARES, _PEAK)
 _FRAMES = 64
 
 
+def _over_tls(name: str, title: str, connections: int, size: int) -> Scenario:
+    return Scenario(
+        name,
+        title,
+        "tls-echo",
+        partial(exchange, mode="pingpong", connections=connections, size=size),
+        _EXCHANGE,
+        ("uvloop", "asyncio", "twisted", "reactorlib"),
+        ("uvloop", "twisted"),
+        saturates=True,
+    )
+
+
 def _saturated(name: str, title: str, mode: str, connections: int, size: int) -> Scenario:
     return Scenario(
         name,
@@ -92,6 +105,8 @@ SCENARIOS: tuple[Scenario, ...] = (
     _saturated("echo-100", "100 connections, 100 bytes", "pingpong", 100, 100),
     _saturated("echo-1k", "1,000 connections, 1 KiB", "pingpong", 1000, 1024),
     _saturated("echo-64k", "20 connections, 64 KiB", "pingpong", 20, 65536),
+    _over_tls("tls-echo", "100 connections over TLS, 100 bytes", 100, 100),
+    _over_tls("tls-64k", "20 connections over TLS, 64 KiB", 20, 65536),
     Scenario(
         "latency",
         "one connection, 100 bytes, a sleeping server; ratios of p50",

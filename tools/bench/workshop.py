@@ -21,7 +21,7 @@ from bench.programs import Program
 
 HERE = Path(__file__).parent
 CHECKOUT = HERE.parent.parent
-PEERS = ("twisted", "uvloop", "gevent")
+PEERS = ("twisted", "pyopenssl", "service-identity", "uvloop", "gevent")
 _SOURCES = (
     *("setup.cfg", "setup.py", "pyproject.toml", "README.md", "LICENSE"),
     *("reactorlib", "backends", "protocols"),
@@ -43,12 +43,19 @@ class Workshop:
             binary = self._folder / f"{program.service}-{source.stem}"
             return [self._compile(binary, [source]), *program.arguments]
         python = self._with_checkout if program.ours else self._python
-        return [python, "-I", str(source), *program.arguments]
+        own = self._certificate if program.tls else ()
+        return [python, "-I", str(source), *program.arguments, *own]
 
     @cached_property
     def load(self) -> str:
         """The path of the load generator."""
-        return self._compile(self._folder / "load", sorted((HERE / "load").glob("*.[ch]")))
+        return self._compile(self._folder / "load", _load_sources(without="channel_tls.c"))
+
+    @cached_property
+    def load_tls(self) -> str:
+        """The path of the one that speaks TLS. Needs OpenSSL's headers (libssl-dev)."""
+        sources = _load_sources(without="channel.c")
+        return self._compile(self._folder / "load-tls", sources, "-lssl", "-lcrypto")
 
     def versions(self) -> dict[str, str]:
         """The versions of what is installed in the peers' environment, by name."""
@@ -88,6 +95,16 @@ class Workshop:
         self._ensure(lambda: _modified(stamp) >= newest, make)
         return python
 
+    @cached_property
+    def _certificate(self) -> tuple[str, str]:
+        """The files of a private key and of its certificate, made once."""
+        key, certificate = self._folder / "key.pem", self._folder / "certificate.pem"
+        if not certificate.exists():
+            asked = ["-newkey", "rsa:2048", "-nodes", "-days", "3650", "-subj", "/CN=localhost"]
+            into = ["-keyout", str(key), "-out", str(certificate)]
+            _run(["openssl", "req", "-x509", *asked, *into])
+        return str(key), str(certificate)
+
     def _ensure(self, fresh: Callable[[], bool], make: Callable[[], None]) -> None:
         """Make what is not fresh, but not while another run uses it.
 
@@ -116,13 +133,19 @@ class Workshop:
             shutil.copy2(file, target)
         return copy
 
-    def _compile(self, binary: Path, sources: Sequence[Path]) -> str:
+    def _compile(self, binary: Path, sources: Sequence[Path], *libraries: str) -> str:
         if _modified(binary) < max(_modified(source) for source in sources):
             fresh = binary.with_suffix(f".{os.getpid()}")
             c_files = [str(source) for source in sources if source.suffix == ".c"]
-            _run([os.environ.get("CC", "cc"), "-O2", "-Wall", "-o", str(fresh), *c_files])
+            compiler = [os.environ.get("CC", "cc"), "-O2", "-Wall"]
+            _run([*compiler, "-o", str(fresh), *c_files, *libraries])
             fresh.replace(binary)
         return str(binary)
+
+
+def _load_sources(without: str) -> list[Path]:
+    """What a load generator is made of: one of its two channels is left out."""
+    return [file for file in sorted((HERE / "load").glob("*.[ch]")) if file.name != without]
 
 
 def _checkout_files() -> list[Path]:

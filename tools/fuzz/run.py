@@ -4,6 +4,8 @@
     python3 tools/fuzz/run.py --seconds 600 --seed 7 lines netstrings
     python3 tools/fuzz/run.py --list
 
+Runs in `.venv`, which `python3 tools/dev.py test --version` makes.
+
 A target is a module in tools/fuzz/targets: its docstring is the invariant,
 `SEEDS` are good inputs, `TOKENS` are bytes that mean something, and
 `check(data, random)` raises when the invariant does not hold. Targets share
@@ -15,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import os
 import random
 import sys
 import traceback
@@ -23,11 +26,12 @@ from pathlib import Path
 from time import monotonic
 from types import ModuleType
 
-HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent)]
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-import dev
 from mutations import mutated, smallest
+
+HERE = Path(__file__).resolve().parent
+VENV = HERE.parent.parent / ".venv"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,8 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("\n".join(targets()))
         return 0
     if importlib.util.find_spec("reactorlib") is None:
-        dev.set_up()
-        return dev.become("python", __file__, *(arguments or sys.argv[1:]))
+        become_installed(sys.argv)
     names = options.target or targets()
     print(f"seed {options.seed}", flush=True)
     return max(fuzz(name, options.seed, options.seconds / len(names)) for name in names)
@@ -52,6 +55,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=random.getrandbits(32), help="default random")
     parser.add_argument("--list", action="store_true", help="name the targets and end")
     return parser
+
+
+def become_installed(command: Sequence[str]) -> None:
+    """Run again with the Python that has reactorlib installed."""
+    python = VENV / "bin" / "python"
+    if Path(sys.prefix) == VENV or not python.exists():
+        sys.exit("fuzz: reactorlib is not installed: `python3 tools/dev.py test --version` does it")
+    os.execv(python, [str(python), *command])
 
 
 def targets() -> list[str]:
@@ -83,12 +94,7 @@ def fuzz(name: str, seed: int, seconds: float) -> int:
         division = numbers.getrandbits(32)
         count += 1
         if not holds(target, data, division):
-            report(
-                target,
-                name,
-                smallest(data, lambda part: not holds(target, part, division)),
-                division,
-            )
+            report(target, name, data, division)
             return 1
     print(f"{name}: {count} inputs", flush=True)
     return 0
@@ -103,6 +109,7 @@ def holds(target: ModuleType, data: bytes, division: int) -> bool:
 
 
 def report(target: ModuleType, name: str, data: bytes, division: int) -> None:
+    data = smallest(data, lambda part: not holds(target, part, division))
     invariant = (target.__doc__ or "").partition("\n\n")[0]
     print(f"{name}: {invariant}\nis not so for check({data!r}, Random({division})):", flush=True)
     try:

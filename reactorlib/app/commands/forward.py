@@ -5,18 +5,29 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from reactorlib.app.commands.listening import announce
+from reactorlib.app.commands.listening import add_endpoint_flag, announce, listen_at
 from reactorlib.app.flags import address
+from reactorlib.app.mistakes import UserMistake
 from reactorlib.protocols.portforward import ProxyFactory
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("listen", metavar="LISTEN", type=address, help="[HOST:]PORT to listen on")
+    parser.add_argument(
+        "place", metavar="LISTEN", type=address, nargs="?", help="[HOST:]PORT to listen on"
+    )
     parser.add_argument("target", metavar="TARGET", type=address, help="HOST:PORT to forward to")
+    add_endpoint_flag(parser)
 
 
 def start(reactor: Any, options: argparse.Namespace) -> None:
-    host, port = options.listen
     target_host, target_port = options.target
     factory = ProxyFactory(target_host or "127.0.0.1", target_port)
-    announce(reactor, "forward", reactor.listenTCP(port, factory, interface=host))
+    if options.listen and options.place is not None:
+        raise UserMistake("give LISTEN or --listen, not both", 2)
+    if options.listen:
+        listen_at(reactor, options, factory)
+    elif options.place is not None:
+        host, port = options.place
+        announce(reactor, "forward", reactor.listenTCP(port, factory, interface=host))
+    else:
+        raise UserMistake("write forward LISTEN TARGET, or forward TARGET --listen ENDPOINT", 2)

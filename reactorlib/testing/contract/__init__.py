@@ -18,34 +18,46 @@ from reactorlib.testing.contract.core import CoreContract
 from reactorlib.testing.contract.descriptor_ends import DescriptorEndsContract
 from reactorlib.testing.contract.descriptors import DescriptorsContract
 from reactorlib.testing.contract.engine import EngineContract
+from reactorlib.testing.contract.process import ProcessContract
 from reactorlib.testing.contract.streams import StreamsContract
 from reactorlib.testing.contract.system import SystemContract
 from reactorlib.testing.contract.tcp import TCPContract
 from reactorlib.testing.contract.tcp_client import ClientContract
+from reactorlib.testing.contract.tcp_congestion import CongestionContract
 from reactorlib.testing.contract.tcp_connection import ConnectionContract
+from reactorlib.testing.contract.tcp_hazards import HazardContract
+from reactorlib.testing.contract.tcp_machine import MachineContract
 from reactorlib.testing.contract.tcp_names import NamesContract
 from reactorlib.testing.contract.tcp_output import OutputContract
+from reactorlib.testing.contract.tcp_overload import OverloadContract
 from reactorlib.testing.contract.tcp_port import PortContract
 from reactorlib.testing.contract.tcp_socket import SocketContract
 from reactorlib.testing.contract.threads import ThreadsContract
 from reactorlib.testing.contract.timing import TimeContract
+from reactorlib.testing.contract.transport import TransportContract
 
 __all__ = [
     "ClientContract",
+    "CongestionContract",
     "ConnectionContract",
     "ContractBase",
     "CoreContract",
     "DescriptorEndsContract",
     "DescriptorsContract",
     "EngineContract",
+    "HazardContract",
     "LoggedErrors",
+    "MachineContract",
     "NamesContract",
     "OutputContract",
+    "OverloadContract",
     "PortContract",
+    "ProcessContract",
     "SocketContract",
     "StreamsContract",
     "SystemContract",
     "TCPContract",
     "ThreadsContract",
     "TimeContract",
+    "TransportContract",
 ]

@@ -104,9 +104,10 @@ class EngineOutput(EngineParts):
 
     # Water marks
 
-    def test_the_high_water_mark_is_told_once(self, driver: EngineDriver) -> None:
+    @pytest.mark.parametrize("low", [0, 100, 1_000])
+    def test_the_high_water_mark_is_told_once(self, driver: EngineDriver, low: int) -> None:
         handle, peer = driver.connection()
-        driver.engine.set_limits(handle.number, 100, 1_000, 1 << 31)
+        driver.engine.set_limits(handle.number, low, 1_000, 1 << 31)
         results = [handle.write(bytes(100)) for _ in range(30)]
         assert results == [0] * 10 + [1] + [0] * 19
         driver.until_told(handle, DRAINED)
@@ -200,17 +201,20 @@ class EngineOutput(EngineParts):
 
     def test_a_long_queue_costs_no_more_than_a_short_one(self, driver: EngineDriver) -> None:
         """What waits is not moved again and again as it drains and is added to."""
-        times = []
+        times, data = [], pattern(30 * MEGABYTE)
         for waiting in (MEGABYTE // 8, 8 * MEGABYTE):
             ours, peer = socket.socketpair()
             ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4_096)  # drains in small steps
             handle = driver.add(ours, STREAM)
             driver.own(peer)
-            handle.write(bytes(waiting - 1_000))
-            driver.read(peer, 10_000)
+            handle.write(data[: waiting - 1_000])
+            read, written = 10_000, waiting - 1_000
+            assert driver.read(peer, read) == data[:read]
             begun = process_time()
             for _ in range(10_000):
-                handle.write(driver.read(peer, 2_000))
+                assert driver.read(peer, 2_000) == data[read : read + 2_000]
+                handle.write(data[written : written + 2_000])
+                read, written = read + 2_000, written + 2_000
             times.append(process_time() - begun)
             assert handle.buffered > waiting // 2
         print(times)

@@ -18,6 +18,7 @@ from reactorlib.backends.events import (
     STREAM,
     WATCHED,
     WRITABLE,
+    WRITER,
 )
 from reactorlib.testing.contract.engine_base import EngineParts, pattern
 from reactorlib.testing.contract.engine_driver import EngineDriver, Handle
@@ -95,6 +96,7 @@ class EngineWatching(EngineParts):
         driver.until_lost(handle)
         assert handle.lost == number
         assert driver.engine.counters()["open"] == 0
+        assert ours.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8) == bytes(8)
         ours.sendall(b"alive")
         assert theirs.recv(9) == b"alive"
         theirs.sendall(b"both ways")
@@ -226,9 +228,10 @@ class EngineWatching(EngineParts):
             assert handle.lost == 0
         assert driver.engine.counters()["open"] == 0
 
-    def test_a_pipe_is_written(self, driver: EngineDriver) -> None:
+    @pytest.mark.parametrize("kind", [PIPE, WRITER])
+    def test_a_pipe_is_written(self, driver: EngineDriver, kind: int) -> None:
         reader, writer = os.pipe()
-        handle = driver.add(writer, PIPE)
+        handle = driver.add(writer, kind)
         data = pattern(1_000_000)
         handle.write(data)
         handle.lose()
@@ -244,10 +247,13 @@ class EngineWatching(EngineParts):
         assert handle.lost == 0
         os.close(reader)
 
+    @pytest.mark.parametrize("kind", [PIPE, WRITER])
     @pytest.mark.parametrize("waiting", [0, 1_000_000])
-    def test_a_pipe_without_reader_is_lost(self, driver: EngineDriver, waiting: int) -> None:
+    def test_a_pipe_without_reader_is_lost(
+        self, driver: EngineDriver, waiting: int, kind: int
+    ) -> None:
         reader, writer = os.pipe()
-        handle = driver.add(writer, PIPE)
+        handle = driver.add(writer, kind)
         handle.write(bytes(waiting))
         driver.turn()
         os.close(reader)
@@ -256,9 +262,18 @@ class EngineWatching(EngineParts):
         assert handle.lost == EPIPE
         assert handle.count(LOST) == 1
 
-    def test_a_pipe_is_aborted(self, driver: EngineDriver) -> None:
+    def test_the_loss_of_a_pipes_reader_is_told_at_once(self, driver: EngineDriver) -> None:
         reader, writer = os.pipe()
-        handle = driver.add(writer, PIPE)
+        handle = driver.add(writer, WRITER)
+        driver.expect_quiet()
+        os.close(reader)
+        driver.until_lost(handle)
+        assert handle.lost == EPIPE
+
+    @pytest.mark.parametrize("kind", [PIPE, WRITER])
+    def test_a_pipe_is_aborted(self, driver: EngineDriver, kind: int) -> None:
+        reader, writer = os.pipe()
+        handle = driver.add(writer, kind)
         handle.write(b"never")
         handle.abort()
         driver.until_lost(handle)

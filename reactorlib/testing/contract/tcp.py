@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from reactorlib.testing.contract.tcp_client import ClientContract
+from reactorlib.testing.contract.tcp_congestion import CongestionContract
 from reactorlib.testing.contract.tcp_connection import ConnectionContract
 from reactorlib.testing.contract.tcp_hazards import HazardContract
+from reactorlib.testing.contract.tcp_machine import MachineContract
 from reactorlib.testing.contract.tcp_names import NamesContract
 from reactorlib.testing.contract.tcp_output import OutputContract
 from reactorlib.testing.contract.tcp_overload import OverloadContract
@@ -17,9 +19,11 @@ class TCPContract(
     ConnectionContract,
     SocketContract,
     OutputContract,
+    CongestionContract,
     ClientContract,
     NamesContract,
     HazardContract,
     OverloadContract,
+    MachineContract,
 ):
     """What a reactor with TCP must do."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from errno import EMFILE
+from functools import partial
 from typing import Any
 
 import pytest
@@ -34,9 +35,13 @@ UNREACHABLE = "224.0.0.1"  # TCP knows no multicast
 def closed_port(net: Net) -> tuple[str, int]:
     """An address at which nothing listens."""
     listener = net.listener()
-    address = listener.getsockname()
+    host, number = listener.getsockname()
     listener.close()
-    return address
+    return host, number
+
+
+def is_disconnected(connector: Any) -> bool:
+    return bool(connector.state == "disconnected")
 
 
 class FullSocket(socket.socket):
@@ -138,7 +143,9 @@ class ClientContract(TCPContractBase):
             patched.setattr(socket, "socket", FullSocket)
             assert self.failure(net, *address).osError == EMFILE
 
-    def test_what_the_engine_refuses(self, net: Net, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_an_attempt_that_the_engine_refuses(
+        self, net: Net, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         def refuse(descriptor: int, kind: int) -> int:
             raise error.SelectLimitError(descriptor, 0)
 
@@ -252,10 +259,10 @@ class ClientContract(TCPContractBase):
         connectors = [net.connect(port, factory) for _ in range(2)]
         net.turn_until(lambda: all(each.state == "connected" for each in connectors))
         assert factory.numPorts == 2
-        for number, connector in enumerate(connectors):
-            assert factory.calls.count("stop") == 0
+        for connector in connectors:
+            assert "stop" not in factory.calls
             connector.disconnect()
-            net.turn_until(lambda number=number: len(factory.reasons) == number + 1)
+            net.turn_until(partial(is_disconnected, connector))
         assert (factory.calls[0], factory.calls[-1], factory.numPorts) == ("start", "stop", 0)
 
     # A factory's faults

@@ -11,6 +11,7 @@ import pytest
 from reactorlib import error
 from reactorlib.testing.contract.tcp_peers import (
     MEGABYTE,
+    MUCH,
     HalfCloser,
     Net,
     Recorder,
@@ -70,7 +71,7 @@ class ConnectionContract(TCPContractBase):
         transport.write(b"")
         assert net.read_all(peer) == b""
         peer.close()
-        net.turn_until(lambda: protocol.reason)
+        net.until_lost(protocol)
         transport.write(b"late")
         transport.write(bytearray(b"late"))
         transport.writeSequence([b"late"])
@@ -81,7 +82,7 @@ class ConnectionContract(TCPContractBase):
     def test_what_is_done_after_the_end_does_nothing(self, net: Net) -> None:
         protocol, peer = net.pair()
         peer.close()
-        net.turn_until(lambda: protocol.reason)
+        net.until_lost(protocol)
         transport = protocol.transport
         for method in (
             transport.loseConnection,
@@ -140,28 +141,28 @@ class ConnectionContract(TCPContractBase):
         assert (protocol.transport.connected, protocol.transport.disconnecting) == (True, True)
         assert protocol.calls == ["made"]
         assert net.read_all(peer) == data
-        net.turn_until(lambda: protocol.reason)
+        net.until_lost(protocol)
         assert protocol.reason.check(error.ConnectionDone)
         assert protocol.calls == ["made", "lost"]
 
     def test_the_peer_closes(self, net: Net) -> None:
         protocol, peer = net.pair()
         peer.close()
-        net.turn_until(lambda: protocol.reason)
+        net.until_lost(protocol)
         assert protocol.reason.check(error.ConnectionDone)
         assert protocol.calls == ["made", "lost"]
 
     def test_the_peer_resets(self, net: Net) -> None:
         protocol, peer = net.pair()
         reset(peer)
-        net.turn_until(lambda: protocol.reason)
+        net.until_lost(protocol)
         assert protocol.reason.type is error.ConnectionLost
         assert "ECONNRESET" in protocol.reason.getErrorMessage()
         assert protocol.calls == ["made", "lost"]
 
     def test_abort_connection_resets_and_drops(self, net: Net) -> None:
         protocol, peer = net.pair()
-        protocol.transport.write(b"x" * 8 * MEGABYTE)
+        protocol.transport.write(MUCH)
         protocol.transport.abortConnection()
         protocol.transport.abortConnection()
         protocol.transport.write(b"dropped")
@@ -172,7 +173,7 @@ class ConnectionContract(TCPContractBase):
 
     def test_abort_overtakes_lose(self, net: Net) -> None:
         protocol, peer = net.pair()
-        protocol.transport.write(b"x" * 8 * MEGABYTE)
+        protocol.transport.write(MUCH)
         protocol.transport.loseConnection()
         net.turn(1)
         protocol.transport.abortConnection()
@@ -181,25 +182,21 @@ class ConnectionContract(TCPContractBase):
         assert protocol.reason.check(error.ConnectionAborted)
 
     def test_the_loss_is_never_told_inside_a_call(self, net: Net) -> None:
-        inside: list[bool] = []
-        calling = [False]
+        def end(protocol: Recorder, data: bytes) -> None:
+            getattr(protocol.transport, data.decode())()
+            protocol.note("returned")
 
-        def end(how: str) -> Any:
-            def hook(protocol: Recorder, data: bytes) -> None:
-                calling[0] = True
-                getattr(protocol.transport, how)()
-                calling[0] = False
-
-            return hook
-
-        for how in ("loseConnection", "abortConnection", "stopProducing"):
-            hooks = {"data": end(how), "lost": lambda *_: inside.append(calling[0])}
-            protocol, peer = net.pair(lambda hooks=hooks: Recorder(**hooks))
-            peer.send(b"!")
-            net.turn_until(lambda protocol=protocol: protocol.transport.disconnecting)
+        protocols, peers = [], []
+        for how in (b"loseConnection", b"abortConnection", b"stopProducing"):
+            protocol, peer = net.pair(lambda: Recorder(data=end))
+            peer.send(how)
+            net.until_called(protocol, "returned")
+            protocols.append(protocol)
+            peers.append(peer)
+        for peer in peers:
             peer.close()
-            net.turn_until(lambda protocol=protocol: protocol.reason)
-        assert inside == [False] * 3
+        net.until_lost(*protocols)
+        assert [each.calls for each in protocols] == [["made", "data", "returned", "lost"]] * 3
 
     # Half close
 
@@ -212,7 +209,7 @@ class ConnectionContract(TCPContractBase):
         peer.sendall(b"answer")
         net.turn_until(lambda: protocol.received == b"answer")
         peer.close()
-        net.turn_until(lambda: protocol.reason)
+        net.until_lost(protocol)
         assert protocol.reason.check(error.ConnectionDone)
         assert protocol.calls == ["made", "data", "lost"]
 
@@ -226,7 +223,7 @@ class ConnectionContract(TCPContractBase):
         protocol.transport.write(b"x" * MEGABYTE)
         protocol.transport.loseConnection()
         assert net.read_all(peer) == b"x" * MEGABYTE
-        net.turn_until(lambda: protocol.reason)
+        net.until_lost(protocol)
         assert protocol.reason.check(error.ConnectionDone)
         assert protocol.calls == ["made", "data", "read_lost", "lost"]
 
@@ -241,8 +238,8 @@ class ConnectionContract(TCPContractBase):
         for end, name in zip(ends, names, strict=True):
             assert not protocol.reason
             end()
-            net.turn_until(lambda name=name: name in protocol.calls)
-        net.turn_until(lambda: protocol.reason)
+            net.until_called(protocol, name)
+        net.until_lost(protocol)
         assert protocol.calls == ["made", *names, "lost"]
         assert protocol.reason.check(error.ConnectionDone)
 
@@ -266,14 +263,14 @@ class ConnectionContract(TCPContractBase):
         peer.close()
         await_input(protocol.transport)
         net.turn(5)
-        assert (protocol.received, protocol.reason) == (b"a", None)
+        assert (protocol.received, protocol.calls[-1]) == (b"a", "data")
         protocol.transport.resumeProducing()
         protocol.transport.resumeProducing()
         net.turn_until(lambda: len(protocol.received) == 1001)
         net.turn(5)
-        assert protocol.reason is None
+        assert "lost" not in protocol.calls
         protocol.transport.resumeProducing()
-        net.turn_until(lambda: protocol.reason)
+        net.until_lost(protocol)
         assert protocol.reason.check(error.ConnectionDone)
 
     def test_losing_a_paused_connection(self, net: Net) -> None:
@@ -286,5 +283,5 @@ class ConnectionContract(TCPContractBase):
         protocol.transport.pauseProducing()
         protocol.transport.resumeProducing()
         assert net.read_all(peer) == b"answer"
-        net.turn_until(lambda: protocol.reason)
+        net.until_lost(protocol)
         assert protocol.calls == ["made", "lost"]

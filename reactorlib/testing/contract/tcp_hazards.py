@@ -1,4 +1,4 @@
-"""What goes wrong around connections: faults of callbacks, calls from inside of them, rude peers."""
+"""Connections in trouble: faults of callbacks, calls from inside of them, rude peers."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from reactorlib.testing.contract.base import LoggedErrors
 from reactorlib.testing.contract.tcp_peers import (
     LOOPBACK,
     MEGABYTE,
+    MUCH,
     Fault,
     HalfCloser,
     Net,
@@ -107,7 +108,7 @@ class HazardContract(TCPContractBase):
             peer.shutdown(socket.SHUT_WR)
         assert net.ask(other_peer, b"undisturbed") == b"undisturbed"
         assert net.is_reset(peer) or name == "write_lost"
-        net.turn_until(lambda: protocol.reason)
+        net.until_lost(protocol)
         assert protocol.reason.check(error.ConnectionAborted if name == "lost" else Fault)
         assert protocol.calls.count("lost") == 1
         assert len(logged_errors.take(Fault)) == 1
@@ -116,7 +117,7 @@ class HazardContract(TCPContractBase):
     def test_data_does_not_come_after_a_fault(self, net: Net, logged_errors: LoggedErrors) -> None:
         protocol, peer = net.pair(lambda: Recorder(data=raises))
         peer.sendall(b"x" * MEGABYTE)
-        net.turn_until(lambda: protocol.reason)
+        net.until_lost(protocol)
         assert protocol.calls == ["made", "data", "lost"]
         assert len(logged_errors.take(Fault)) == 1
 
@@ -132,7 +133,7 @@ class HazardContract(TCPContractBase):
         peer.sendall(b"too late")
         net.turn_until(lambda: factory.protocols)
         assert net.is_reset(peer) == (how == "abortConnection")
-        net.turn_until(lambda: factory.protocols[0].reason)
+        net.until_lost(factory.protocols[0])
         assert factory.protocols[0].calls == ["made", "lost"]
 
     @pytest.mark.parametrize("how", ["abortConnection", "loseConnection", "stopProducing"])
@@ -140,7 +141,7 @@ class HazardContract(TCPContractBase):
         protocol, peer = net.pair(lambda: Recorder(data=lambda p, _: getattr(p.transport, how)()))
         peer.sendall(b"x" * MEGABYTE)
         peer.close()
-        net.turn_until(lambda: protocol.reason)
+        net.until_lost(protocol)
         assert protocol.calls == ["made", "data", "lost"]
 
     @pytest.mark.parametrize("how", ["abortConnection", "loseConnection"])
@@ -151,11 +152,12 @@ class HazardContract(TCPContractBase):
         *protocols, first_peer, second_peer = two_of_one_turn(net, end)
         first_peer.close()
         second_peer.close()
-        net.turn_until(lambda: all(protocol.reason for protocol in protocols))
+        net.until_lost(*protocols)
         calls = sorted(protocol.calls for protocol in protocols)
         assert calls == [["made", "data", "lost"], ["made", "lost"]]
 
-    def test_a_pause_holds_what_was_read_and_what_follows(self, net: Net) -> None:
+    @pytest.mark.parametrize("later", [b", and later", b""])
+    def test_a_pause_holds_what_was_read_and_what_follows(self, net: Net, later: bytes) -> None:
         paused: list[Any] = []
 
         def pause(own: Recorder, other: Recorder, data: bytes) -> None:
@@ -166,14 +168,14 @@ class HazardContract(TCPContractBase):
         *protocols, first_peer, second_peer = two_of_one_turn(net, pause)
         (held,) = paused
         peer = (first_peer, second_peer)[protocols.index(held)]
-        peer.sendall(b", and later")
+        peer.sendall(later)
         peer.close()
         net.turn(3)
         assert held.calls == ["made"]
         net.reactor.callLater(0, held.transport.resumeProducing)
-        net.turn_until(lambda: held.reason)
-        assert held.received == b"same turn, and later"
-        assert held.calls == ["made", "data", "data", "lost"]
+        net.until_lost(held)
+        assert held.received == b"same turn" + later
+        assert held.calls == ["made", *["data"] * (1 + bool(later)), "lost"]
 
     @pytest.mark.parametrize("action", ["pauseProducing", "loseConnection", "abortConnection", ""])
     def test_what_a_callback_does_to_data_that_was_held(
@@ -202,6 +204,46 @@ class HazardContract(TCPContractBase):
             held.transport.resumeProducing()
         assert len(logged_errors.take(AttributeError)) == (not action)
 
+    def test_a_connection_may_be_lost_in_the_delivery_of_what_was_held(self, net: Net) -> None:
+        paused: list[Any] = []
+
+        def react(own: Recorder, other: Recorder, data: bytes) -> None:
+            if not paused:
+                paused.append(other)
+                other.transport.pauseProducing()
+            elif own is paused[0]:
+                own.transport.abortConnection()
+                net.until_lost(own)
+
+        two_of_one_turn(net, react)
+        (held,) = paused
+        held.transport.hold(b"more")
+        held.transport.resumeProducing()
+        net.until_lost(held)
+        net.turn()
+        assert held.calls == ["made", "data", "lost"]
+
+    @pytest.mark.parametrize("pausing", [True, False])
+    def test_what_is_handed_over_comes_before_what_is_held(self, net: Net, pausing: bool) -> None:
+        paused: list[Any] = []
+        hooks = {"made": lambda p: p.transport.pauseProducing()} if pausing else {}
+        heir = Recorder(**hooks)
+
+        def react(own: Recorder, other: Recorder, data: bytes) -> None:
+            if not paused:
+                paused.append(other)
+                other.transport.pauseProducing()
+            elif own is paused[0]:
+                own.transport.handOver(heir, b"rest, ")
+
+        two_of_one_turn(net, react)
+        transport = paused[0].transport
+        transport.hold(b"held")
+        transport.resumeProducing()
+        net.turn_until(lambda: heir.calls)
+        heir.transport.resumeProducing()
+        net.turn_until(lambda: heir.received == b"rest, held")
+
     def test_a_nested_turn_keeps_order(self, net: Net) -> None:
         def nest(own: Recorder, other: Recorder, data: bytes) -> None:
             net.reactor.iterate(0)
@@ -221,13 +263,13 @@ class HazardContract(TCPContractBase):
     def test_a_nested_turn_may_end_the_connection(self, net: Net) -> None:
         def nest(protocol: Recorder, data: bytes) -> None:
             peer.close()
-            net.turn_until(lambda: protocol.reason)
+            net.until_lost(protocol)
             protocol.transport.write(data)
             protocol.transport.loseConnection()
 
         protocol, peer = net.pair(lambda: Recorder(data=nest))
         peer.sendall(b"x")
-        net.turn_until(lambda: protocol.reason)
+        net.until_lost(protocol)
         assert protocol.calls == ["made", "data", "lost"]
 
     # Rude peers
@@ -247,13 +289,13 @@ class HazardContract(TCPContractBase):
     def test_a_reset_in_the_middle(self, net: Net, sending: bool) -> None:
         protocol, peer = net.pair()
         if sending:
-            protocol.transport.write(b"x" * 8 * MEGABYTE)
+            protocol.transport.write(MUCH)
             net.read(peer, 1000)
         else:
             peer.sendall(b"half of a body")
             net.turn_until(lambda: protocol.received)
         reset(peer)
-        net.turn_until(lambda: protocol.reason)
+        net.until_lost(protocol)
         assert protocol.reason.type is error.ConnectionLost
         assert protocol.calls.count("lost") == 1
 
@@ -272,7 +314,7 @@ class HazardContract(TCPContractBase):
         peer.sendall(b"x" * 300_000)
         peer.shutdown(socket.SHUT_WR)
         assert net.read_all(peer) == b"x" * 300_000
-        net.turn_until(lambda: protocol.reason)
+        net.until_lost(protocol)
         assert protocol.reason.check(error.ConnectionDone)
 
     def test_an_early_answer_arrives_although_the_upload_is_not_read(self, net: Net) -> None:
@@ -286,11 +328,11 @@ class HazardContract(TCPContractBase):
 
     def test_a_silent_peer_is_cut_off_by_its_protocols_own_timeout(self, net: Net) -> None:
         def start(protocol: Recorder) -> None:
-            protocol.transport.write(b"x" * 8 * MEGABYTE)
+            protocol.transport.write(MUCH)
             net.reactor.callLater(0.01, protocol.transport.abortConnection)
 
         protocol, _ = net.pair(lambda: Recorder(made=start))
-        net.turn_until(lambda: protocol.reason)
+        net.until_lost(protocol)
         assert protocol.calls == ["made", "lost"]
         assert protocol.reason.check(error.ConnectionAborted)
 
@@ -299,23 +341,30 @@ class HazardContract(TCPContractBase):
         for _ in range(5):
             net.dial(net.ports[0])
         os.close(protocol.transport.getHandle().fileno())
-        net.turn_until(lambda: protocol.reason)
+        net.until_lost(protocol)
         assert protocol.reason.check(error.ConnectionFdescWentAway)
         net.turn_until(lambda: len(net.ports[0].factory.protocols) == 6)
 
     def test_ten_thousand_connections_leave_nothing(self, net: Net) -> None:
-        reactor, process = net.reactor, psutil.Process()
-        port = net.listen(Factory.forProtocol(Brief))
-        clients = BriefClients()
-        for burst in range(1, BURSTS + 1):
-            for _ in range(BURST):
-                reactor.connectTCP(LOOPBACK, port.port, clients)
-            net.turn_until(lambda burst=burst: clients.ended == burst * BURST)
-            if burst == BURSTS // 5:
-                gc.collect()
-                before = process.memory_info().rss
+        reactor, port = net.reactor, net.listen(Factory.forProtocol(Brief))
+        for _ in range(BURSTS // 5):
+            self.burst(net, port)
+        before = self.memory()
+        for _ in range(BURSTS * 4 // 5):
+            self.burst(net, port)
         net.turn_until(lambda: reactor.engine.counters()["open"] == 1)
-        gc.collect()
-        assert process.memory_info().rss - before < self.most_memory
+        assert self.memory() - before < self.most_memory
         assert not any(isinstance(each, Connection) for each in gc.get_objects())
         assert list(reactor.sinks.values()) == [port]
+
+    def burst(self, net: Net, port: Any) -> None:
+        """A hundred connections, made and ended."""
+        clients = BriefClients()
+        for _ in range(BURST):
+            net.reactor.connectTCP(LOOPBACK, port.port, clients)
+        net.turn_until(lambda: clients.ended == BURST)
+
+    def memory(self) -> int:
+        """Bytes of this process in memory."""
+        gc.collect()
+        return int(psutil.Process().memory_info().rss)

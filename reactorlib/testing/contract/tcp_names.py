@@ -188,7 +188,7 @@ class NamesContract(TCPContractBase):
         hosts = [f"127.0.0.{number}" for number in range(2, 12)]
         resolve(*hosts)
         assert len(self.connected(net, port.port).addresses) == 1
-        net.turn_until(lambda: all(protocol.reason for protocol in port.factory.protocols))
+        net.until_lost(*port.factory.protocols)
 
     def test_all_fail_for_the_first_reason(self, net: Net, resolve: Any) -> None:
         resolve("224.0.0.1", "127.0.0.2", LOOPBACK)

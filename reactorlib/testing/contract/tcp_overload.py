@@ -20,35 +20,39 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from errno import ECONNABORTED, ENFILE, ENOBUFS, ENOMEM, errorcode
+from errno import ECONNABORTED, EMFILE, ENFILE, ENOBUFS, ENOMEM, errorcode
 from multiprocessing.connection import Connection as Pipe
+from pathlib import Path
 from time import monotonic, process_time
 from typing import Any
 
 import pytest
 
-from reactorlib.protocol import Protocol
-from reactorlib.testing.contract.base import ContractBase
+from reactorlib.protocol import Factory, Protocol
+from reactorlib.testing.contract.base import ContractBase, LoggedErrors
 from reactorlib.testing.contract.tcp_peers import (
     LOOPBACK,
+    Fault,
     Net,
     Recorder,
     RecordingFactory,
     TCPContractBase,
     echo,
+    raises,
 )
 
 PR_SET_PTRACER, ANY_PROCESS = 0x59616D61, ctypes.c_ulong(-1)  # prctl(2), on systems with Yama
 FORK = multiprocessing.get_context("fork")
 DESCRIPTORS = 64
 CLIENTS = 200
+REFUSALS = 3
 
 
 class Server:
     """What runs in the child: echoes, and answers questions about itself.
 
-    `report` gives its state as JSON, `free` closes the descriptors it has kept
-    for nothing, `stop` ends it.
+    `report` gives its state as JSON, `fill` and two numbers do what `fill` says,
+    `free` undoes it, `stop` ends the process.
     """
 
     def __init__(self, contract: ContractBase, pipe: Pipe) -> None:
@@ -58,21 +62,25 @@ class Server:
         self.log: list[logging.LogRecord] = []
         self.kept: list[int] = []
         self.outgoing = RecordingFactory()
-        handler = logging.Handler()
-        handler.emit = self.log.append  # type: ignore[method-assign]
-        logging.getLogger("reactorlib").addHandler(handler)
+        logging.getLogger("reactorlib").addFilter(self.keep)
         port = self.reactor.listenTCP(0, self.factory, 500, LOOPBACK)
         pipe.send(port.port)
+
+    def keep(self, record: logging.LogRecord) -> bool:
+        self.log.append(record)
+        return False
 
     def answer(self, protocol: Recorder, data: bytes) -> None:
         if data == b"report":
             protocol.transport.write(json.dumps(self.report()).encode() + b"\n")
         elif data == b"stop":
             self.reactor.stop()
-        elif data == b"free":
-            for descriptor in self.kept:
-                os.close(descriptor)
         else:
+            if data.startswith(b"fill"):
+                self.fill(*map(int, data.split()[1:]))
+            if data == b"free":
+                for descriptor in self.kept:
+                    os.close(descriptor)
             echo(protocol, data)
 
     def report(self) -> dict[str, Any]:
@@ -85,13 +93,14 @@ class Server:
             "outgoing": [str(reason.value) for reason in self.outgoing.reasons],
         }
 
-    def use_up(self, below: int) -> None:
-        """Take every descriptor below a number."""
+    def fill(self, below: int, port: int) -> None:
+        """Take every descriptor below a number, then connect to a port."""
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         resource.setrlimit(resource.RLIMIT_NOFILE, (below + 300, hard))
         self.kept = [os.dup(0)]
         while self.kept[-1] < below:
             self.kept.append(os.dup(0))
+        self.reactor.connectTCP(LOOPBACK, port, self.outgoing)
 
 
 def serve(contract: ContractBase, pipe: Pipe) -> None:
@@ -106,15 +115,6 @@ def serve_with_few_descriptors(contract: ContractBase, pipe: Pipe) -> None:
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, hard))
     Server(contract, pipe).reactor.run()
-
-
-def serve_above(contract: OverloadContract, pipe: Pipe) -> None:
-    """A child's program: a server whose next descriptors are above a number."""
-    server = Server(contract, pipe)
-    reactor, number = server.reactor, pipe.recv()
-    reactor.callWhenRunning(server.use_up, contract.above)
-    reactor.callWhenRunning(reactor.connectTCP, LOOPBACK, number, server.outgoing)
-    reactor.run()
 
 
 def flood(contract: ContractBase, pipe: Pipe) -> None:
@@ -162,10 +162,6 @@ class OverloadContract(TCPContractBase):
 
     descriptor_limit: int | None = None
 
-    @property
-    def above(self) -> int:
-        return self.descriptor_limit or 1024
-
     @pytest.fixture
     def child(self) -> Iterator[Callable[..., tuple[Any, Pipe]]]:
         """Runs a program in a child; gives the process and a pipe to it. It must end well."""
@@ -203,6 +199,41 @@ class OverloadContract(TCPContractBase):
         for client in made:
             client.socket.close()
 
+    def test_the_factory_is_told_and_one_peer_at_a_time_turned_away(
+        self, net: Net, log: pytest.LogCaptureFixture
+    ) -> None:
+        port = net.listen(lambda: Recorder(data=echo))
+        old, factory = net.accepted(port, net.dial(port))[1], port.factory
+        peers = [net.dial(port) for _ in range(20)]
+        with no_descriptor_left() as limit:
+            net.turn_until(lambda: len(factory.reasons) == 2)
+            assert net.ask(old, b"still") == b"still"
+        reasons = [(reason.errno, reason.limit) for reason in factory.reasons]
+        assert reasons == [(EMFILE, limit)] * 2
+        (line,) = log.messages
+        assert "1 turned away" in line
+        assert str(limit) in line
+        assert [net.read_all(peer) for peer in peers[:2]] == [b"", b""]
+        assert net.ask(peers[-1], b"back") == b"back"
+
+    def test_a_fault_in_overloaded(self, net: Net, logged_errors: LoggedErrors) -> None:
+        port = net.listen(RecordingFactory(overloaded=raises))
+        net.dial(port)
+        peer = net.dial(port)
+        with no_descriptor_left():
+            net.turn_until(lambda: port.factory.reasons)
+        assert net.accepted(port, peer)[0].calls == ["made"]
+        assert len(logged_errors.take(Fault)) == len(port.factory.reasons)
+
+    def test_an_overloaded_port_can_be_stopped(self, net: Net) -> None:
+        port = net.listen(Factory.forProtocol(Recorder))
+        net.dial(port)
+        with no_descriptor_left():
+            net.turn_until(net.reactor.getDelayedCalls)
+            port.stopListening()
+            net.turn_until(lambda: not port.connected)
+        assert net.reactor.getDelayedCalls() == []
+
     def test_no_descriptor_is_left(self, child: Any, clients: Any) -> None:
         port = child(serve_with_few_descriptors)[1].recv()
         old = [clients(port) for _ in range(5)]
@@ -226,37 +257,37 @@ class OverloadContract(TCPContractBase):
 
     @pytest.mark.skipif(sys.platform != "linux", reason="strace(1) is of Linux")
     @pytest.mark.parametrize("number", [ENFILE, ENOBUFS, ENOMEM, ECONNABORTED])
-    def test_accept_is_refused(self, child: Any, clients: Any, number: int) -> None:
+    def test_accept_is_refused(self, child: Any, clients: Any, tmp_path: Path, number: int) -> None:
         process, pipe = child(serve)
         port = pipe.recv()
         old = clients(port)
         assert old.ask(b"early") == b"early"
-        with refused_accept(process.pid, number):
+        with refused_accept(process.pid, number, tmp_path / "trace"):
             while clients(port).ask(b"served?") != b"served?":
                 assert old.ask(b"still") == b"still"
             report = old.report()
+        assert (tmp_path / "trace").read_text().count("(INJECTED)") == REFUSALS
+        told = 0 if number == ECONNABORTED else REFUSALS
+        assert report["numbers"] == [number] * told
+        assert len(report["log"]) == min(1, told)
         assert report["tracebacks"] == 0
-        assert report["numbers"] == ([] if number == ECONNABORTED else [number] * 3)
-        assert len(report["log"]) == bool(report["told"])
-        kind = "FileDescriptorLimit" if number == ENFILE else "OSError"
-        assert set(report["told"]) <= {kind}
+        assert set(report["told"]) <= {"FileDescriptorLimit" if number == ENFILE else "OSError"}
 
     def test_descriptors_that_the_backend_cannot_hold(self, child: Any, clients: Any) -> None:
+        limited = self.descriptor_limit is not None
+        port = child(serve)[1].recv()
+        old = clients(port)
         with socket.create_server((LOOPBACK, 0)) as target:
-            pipe = child(serve_above)[1]
-            port = pipe.recv()
-            old = clients(port)
-            pipe.send(target.getsockname()[1])
-            assert old.ask(b"early") == b"early"
+            command = b"fill %d %d" % (self.descriptor_limit or 1024, target.getsockname()[1])
+            assert old.ask(command) == command
             report = self.crowded(old, [clients(port) for _ in range(20)])
-            limited = self.descriptor_limit is not None
-            assert set(report["told"]) == ({"SelectLimitError"} if limited else set())
-            assert len(report["log"]) == limited
-            assert report["tracebacks"] == 0
-            assert len(report["outgoing"]) == limited
-            assert all("FD_SETSIZE" in each for each in report["outgoing"])
-            old.ask(b"free") if limited else None
-            assert clients(port).ask(b"back") == b"back"
+        assert set(report["told"]) == ({"SelectLimitError"} if limited else set())
+        assert len(report["log"]) == limited
+        assert report["tracebacks"] == 0
+        assert len(report["outgoing"]) == limited
+        assert all("FD_SETSIZE" in each for each in report["outgoing"])
+        assert old.ask(b"free") == b"free"
+        assert clients(port).ask(b"back") == b"back"
 
     def crowded(self, old: Client, crowd: list[Client]) -> dict[str, Any]:
         """The server's report when it has answered its crowd, or could not."""
@@ -268,7 +299,6 @@ class OverloadContract(TCPContractBase):
         return report
 
     def test_a_flood_starves_nobody(self, net: Net, child: Any) -> None:
-        flooded: list[Flooded] = []
         flood_port = net.listen(RecordingFactory(Flooded))
         port = net.listen(lambda: Recorder(data=echo))
         child(flood)[1].send(flood_port.port)
@@ -297,12 +327,25 @@ class OverloadContract(TCPContractBase):
 
 
 @contextlib.contextmanager
-def refused_accept(process: int, number: int) -> Iterator[None]:
-    """The next three accepts of a process fail."""
+def no_descriptor_left() -> Iterator[int]:
+    """This process can open nothing; gives the limit."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest = os.dup(0)
+    os.close(lowest)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, limits[1]))
+    try:
+        yield lowest
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+@contextlib.contextmanager
+def refused_accept(process: int, number: int, trace: Path) -> Iterator[None]:
+    """The next accepts of a process fail, which `trace` tells."""
     program = shutil.which("strace")
     assert program, "install strace: this test makes the system refuse with it"
-    inject = f"inject=accept4:error={errorcode[number]}:when=1..3"
-    command = [program, "-p", str(process), "-o", os.devnull, "-e", "trace=accept4", "-e", inject]
+    inject = f"inject=accept4:error={errorcode[number]}:when=1..{REFUSALS}"
+    command = [program, "-p", str(process), "-o", str(trace), "-e", "trace=accept4", "-e", inject]
     with subprocess.Popen(command, stderr=subprocess.PIPE) as tracer:
         assert tracer.stderr is not None
         attached = tracer.stderr.readline()

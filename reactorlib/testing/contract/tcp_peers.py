@@ -24,6 +24,7 @@ from reactorlib.testing.contract.base import ContractBase
 
 LOOPBACK = "127.0.0.1"
 MEGABYTE = 1 << 20
+MUCH = b"x" * 8 * MEGABYTE  # more than any kernel takes at once
 Hook = Callable[..., object]
 
 
@@ -184,14 +185,14 @@ class Net:
         self.ports.append(self.reactor.listenTCP(0, factory, interface=interface, **options))
         return self.ports[-1]
 
-    def socket(self, family: int = socket.AF_INET) -> socket.socket:
+    def new_socket(self, family: int = socket.AF_INET) -> socket.socket:
         self.sockets.append(socket.socket(family, socket.SOCK_STREAM))
         self.sockets[-1].settimeout(10)
         return self.sockets[-1]
 
     def listener(self, address: tuple[str, int] = (LOOPBACK, 0), backlog: int = 5) -> socket.socket:
         """A plain listening socket."""
-        listener = self.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET)
+        listener = self.new_socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET)
         listener.bind(address)
         listener.listen(backlog)
         return listener
@@ -199,7 +200,7 @@ class Net:
     def dial(self, port: Any) -> socket.socket:
         """A connected peer; the port need not have accepted it yet."""
         host = port.getHost()
-        peer = self.socket(socket.AF_INET6 if ":" in host.host else socket.AF_INET)
+        peer = self.new_socket(socket.AF_INET6 if ":" in host.host else socket.AF_INET)
         peer.connect((host.host, host.port))
         return peer
 
@@ -226,6 +227,14 @@ class Net:
 
     def turn_until(self, condition: Callable[[], object]) -> None:
         self._contract.turn_until(self.reactor, condition)
+
+    def until_lost(self, *protocols: Any) -> None:
+        """Turn until connectionLost was called on each Recorder."""
+        self.turn_until(lambda: all(protocol.reason for protocol in protocols))
+
+    def until_called(self, protocol: Any, name: str) -> None:
+        """Turn until a Recorder was called so."""
+        self.turn_until(lambda: name in protocol.calls)
 
     def pieces(self, peer: socket.socket, data: bytes = b"") -> Iterator[bytes]:
         """What comes to a peer until its end, while it sends `data` and the reactor turns."""
@@ -282,10 +291,11 @@ def black_hole(net: Net, address: tuple[str, int] = (LOOPBACK, 0)) -> tuple[str,
     """An address at which a connection is neither made nor refused: a queue that is full."""
     listener = net.listener(address, backlog=0)
     for _ in range(8):
-        filler = net.socket()
+        filler = net.new_socket()
         filler.setblocking(False)
         filler.connect_ex(listener.getsockname())
-    return listener.getsockname()
+    host, number = listener.getsockname()
+    return host, number
 
 
 class TCPContractBase(ContractBase):

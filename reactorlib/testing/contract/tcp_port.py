@@ -77,19 +77,19 @@ class PortContract(TCPContractBase):
         port = net.listen(interface="")
         assert port.getHost().host == "0.0.0.0"
         for host in ("127.0.0.1", "127.0.0.2"):
-            net.socket().connect((host, port.port))
+            net.new_socket().connect((host, port.port))
         net.turn_until(lambda: len(port.factory.protocols) == 2)
 
     def test_dual_stack_is_two_ports_on_one_number(self, reactor: Any, net: Net) -> None:
         four = net.listen(interface="")
         net.ports.append(reactor.listenTCP(four.port, RecordingFactory(), interface="::"))
-        net.socket().connect((LOOPBACK, four.port))
-        net.socket(socket.AF_INET6).connect(("::1", four.port))
+        net.new_socket().connect((LOOPBACK, four.port))
+        net.new_socket(socket.AF_INET6).connect(("::1", four.port))
         net.turn_until(lambda: all(len(port.factory.protocols) == 1 for port in net.ports))
 
     def test_the_backlog_bounds_what_waits(self, net: Net) -> None:
         def waiting(port: Any) -> int:
-            sockets = [net.socket() for _ in range(20)]
+            sockets = [net.new_socket() for _ in range(20)]
             for each in sockets:
                 each.setblocking(False)
                 each.connect_ex((LOOPBACK, port.port))
@@ -288,7 +288,7 @@ class PortContract(TCPContractBase):
         assert protocol.transport.getTcpNoDelay()
         assert net.ask(peer, b"adopted") == b"adopted"
         self.run_until(reactor, port.stopListening())
-        net.socket().connect(owned.getsockname())
+        net.new_socket().connect(owned.getsockname())
         owned.setblocking(True)
         owned.accept()[0].close()
 
@@ -311,7 +311,7 @@ class PortContract(TCPContractBase):
         self, reactor: Any, net: Net, logged_errors: LoggedErrors
     ) -> None:
         factory = RecordingFactory()
-        port = reactor.adoptStreamPort(net.socket().fileno(), socket.AF_INET, factory)
+        port = reactor.adoptStreamPort(net.new_socket().fileno(), socket.AF_INET, factory)
         net.turn_until(lambda: not port.connected)
         assert factory.calls == ["start", "stop"]
         (record,) = logged_errors.take()

@@ -46,7 +46,7 @@ class SocketContract(TCPContractBase):
             here, there = kind("TCP", *peer.getpeername()), kind("TCP", *peer.getsockname())
             assert (transport.getHost(), transport.getPeer()) == (here, there)
             peer.close()
-            net.turn_until(lambda protocol=protocol: protocol.reason)
+            net.until_lost(protocol)
             assert transport.getPeer() == there
             with pytest.raises(error.ConnectionClosed):
                 transport.getHost()
@@ -59,7 +59,7 @@ class SocketContract(TCPContractBase):
         transport.setTcpKeepAlive(1)
         assert (transport.getTcpNoDelay(), transport.getTcpKeepAlive()) == (False, True)
         reset(peer)
-        net.turn_until(lambda: protocol.reason)
+        net.until_lost(protocol)
         for option in (transport.getTcpNoDelay, transport.getTcpKeepAlive, transport.getHandle):
             with pytest.raises(error.ConnectionClosed):
                 option()
@@ -74,7 +74,7 @@ class SocketContract(TCPContractBase):
         handle.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         assert protocol.transport.getTcpKeepAlive()
         reset(peer)
-        net.turn_until(lambda: protocol.reason)
+        net.until_lost(protocol)
         assert handle.fileno() == -1
 
     def test_a_handle_that_is_forgotten_closes_nothing(self, new_reactor: Any) -> None:
@@ -84,7 +84,7 @@ class SocketContract(TCPContractBase):
         number = protocol.transport.getHandle().fileno()
         reactor.close()
         os.dup2(peer.fileno(), number)
-        del protocol
+        del protocol, net
         gc.collect()
         os.close(number)
         peer.close()
@@ -93,7 +93,7 @@ class SocketContract(TCPContractBase):
 
     def test_a_connected_socket_is_adopted_and_stays_its_owners(self, net: Net) -> None:
         listener = net.listener()
-        peer = net.socket()
+        peer = net.new_socket()
         peer.connect(listener.getsockname())
         owned, _ = listener.accept()
         factory = RecordingFactory(lambda: Recorder(data=echo))
@@ -109,7 +109,7 @@ class SocketContract(TCPContractBase):
         self, net: Net, logged_errors: LoggedErrors
     ) -> None:
         adopt = net.reactor.adoptStreamConnection
-        listener, peer = net.listener(), net.socket()
+        listener, peer = net.listener(), net.new_socket()
         peer.connect(listener.getsockname())
         assert adopt(peer.fileno(), socket.AF_INET, Refuser()) is None
         with pytest.raises(Fault):
@@ -119,7 +119,7 @@ class SocketContract(TCPContractBase):
         protocol = adopt(
             peer.fileno(), socket.AF_INET, RecordingFactory(lambda: Recorder(made=raises))
         )
-        net.turn_until(lambda: protocol.reason)
+        net.until_lost(protocol)
         assert protocol.reason.check(Fault)
         assert len(logged_errors.take(Fault)) == 1
 

@@ -4,17 +4,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
+#include "channel.h"
 #include "clock.h"
-#include "connection.h"
 #include "fatal.h"
 
 enum { EVENTS = 512, STALL_SECONDS = 10 };
 
 struct slot {
-    int descriptor;
+    struct channel channel;
     size_t sent;
     size_t received;
     uint64_t begun;
@@ -40,8 +39,8 @@ static void push(struct exchange *exchange, struct slot *slot)
 {
     size_t size = exchange->plan->size;
     while (slot->sent < size) {
-        ssize_t count = send(slot->descriptor, exchange->message + slot->sent, size - slot->sent,
-                             MSG_NOSIGNAL);
+        ssize_t count = channel_send(&slot->channel, exchange->message + slot->sent,
+                                     size - slot->sent);
         if (count < 0 && errno == EAGAIN)
             return;
         if (count < 0)
@@ -55,8 +54,8 @@ static void push(struct exchange *exchange, struct slot *slot)
 static void open_slot(struct exchange *exchange, struct slot *slot)
 {
     struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLET, .data.ptr = slot};
-    slot->descriptor = connection_open(&exchange->plan->server);
-    if (epoll_ctl(exchange->epoll, EPOLL_CTL_ADD, slot->descriptor, &event) != 0)
+    channel_open(&slot->channel, &exchange->plan->server);
+    if (epoll_ctl(exchange->epoll, EPOLL_CTL_ADD, slot->channel.descriptor, &event) != 0)
         fatal_errno("epoll_ctl");
 }
 
@@ -65,7 +64,7 @@ static void begin(struct exchange *exchange, struct slot *slot, uint64_t now)
     slot->begun = now;
     slot->sent = slot->received = 0;
     exchange->waiting++;
-    if (slot->descriptor < 0)
+    if (slot->channel.descriptor < 0)
         open_slot(exchange, slot);
     push(exchange, slot);
 }
@@ -77,10 +76,8 @@ static void finish(struct exchange *exchange, struct slot *slot)
     exchange->operations++;
     exchange->progressed_at = now;
     exchange->waiting--;
-    if (exchange->plan->reconnect) {
-        close(slot->descriptor);
-        slot->descriptor = -1;
-    }
+    if (exchange->plan->reconnect)
+        channel_close(&slot->channel);
     if (!exchange->stopping && exchange->plan->pause_ns == 0)
         begin(exchange, slot, now);
 }
@@ -91,14 +88,13 @@ static void begin_all(struct exchange *exchange)
         begin(exchange, &exchange->slots[i], clock_wall());
 }
 
-/* One byte more than is due is asked for, so that an excess is seen. Within
- * the window MSG_TRUNC counts the bytes without copying them out. */
+/* Within the window the bytes are only counted. */
 static void pull(struct exchange *exchange, struct slot *slot)
 {
     size_t size = exchange->plan->size;
     char *place = exchange->reply + slot->received;
     size_t due = slot->sent - slot->received;
-    ssize_t count = recv(slot->descriptor, place, due + 1, exchange->checking ? 0 : MSG_TRUNC);
+    ssize_t count = channel_receive(&slot->channel, place, due, !exchange->checking);
     if (count < 0 && errno == EAGAIN)
         return;
     if (count < 0)
@@ -181,12 +177,12 @@ static void close_all(struct exchange *exchange)
     while (exchange->waiting > 0)
         turn(exchange);
     for (unsigned i = 0; i < exchange->plan->connections; i++) {
-        int descriptor = exchange->slots[i].descriptor;
-        if (descriptor < 0)
+        struct channel *channel = &exchange->slots[i].channel;
+        if (channel->descriptor < 0)
             continue;
-        if (recv(descriptor, &excess, 1, 0) >= 0)
+        if (channel_receive(channel, &excess, 0, false) >= 0)
             fatal("the server sent more than it was sent, or closed a connection");
-        connection_abort(descriptor);
+        channel_abort(channel);
     }
 }
 
@@ -203,7 +199,7 @@ static void allocate(struct exchange *exchange)
     for (size_t i = 0; i < plan->size; i++)
         exchange->message[i] = unit ? plan->unit[i % unit] : (char)(i * 31 + i / 251);
     for (unsigned i = 0; i < plan->connections; i++)
-        exchange->slots[i].descriptor = -1;
+        exchange->slots[i].channel.descriptor = -1;
 }
 
 static void release(struct exchange *exchange)

@@ -1,4 +1,5 @@
-/* The load generator. One thread, epoll, loopback only, one line of JSON.
+/* The load generator, linked for plain connections or for TLS (without hold).
+ * One thread, epoll, loopback only, one line of JSON.
  *
  *   load pingpong HOST PORT CONNECTIONS BYTES SECONDS SERVER_PID [UNIT]
  *   load connect  HOST PORT CONNECTIONS BYTES SECONDS SERVER_PID
@@ -14,6 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "channel.h"
 #include "connection.h"
 #include "exchange.h"
 #include "fatal.h"
@@ -58,7 +60,7 @@ static bool is_exchange(const char *mode)
 int main(int argc, char **argv)
 {
     const char *mode = argc > 1 ? argv[1] : "";
-    if (argc == 5 && strcmp(mode, "hold") == 0) {
+    if (argc == 5 && strcmp(mode, "hold") == 0 && channel_is_plain) {
         struct sockaddr_in server = connection_address(argv[2], argv[3]);
         hold_run(&server, number(argv[4]));
         return 0;

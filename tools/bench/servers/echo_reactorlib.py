@@ -1,4 +1,7 @@
-"""Echo on this project's reactor, with the backend that the argument names."""
+"""Echo on this project's reactor, with the backend that the argument names.
+
+Over TLS, if the files of a key and a certificate are given, too.
+"""
 
 # mypy: ignore-errors
 # ruff: noqa: E402
@@ -20,6 +23,13 @@ class Echo(Protocol):
         self.transport.write(data)
 
 
-port = reactor.listenTCP(0, Factory.forProtocol(Echo), backlog=1024, interface="127.0.0.1")
+factory = Factory.forProtocol(Echo)
+if sys.argv[2:]:
+    from reactorlib.ssl import CertificateOptions
+
+    options = CertificateOptions(*sys.argv[2:])
+    port = reactor.listenSSL(0, factory, options, backlog=1024, interface="127.0.0.1")
+else:
+    port = reactor.listenTCP(0, factory, backlog=1024, interface="127.0.0.1")
 print(port.getHost().port, flush=True)
 reactor.run()

@@ -1,9 +1,11 @@
-"""Echo on Twisted's epoll reactor."""
+"""Echo on Twisted's epoll reactor; over TLS, if the files of a key and a certificate are given."""
 
 # mypy: ignore-errors
 # ruff: noqa: E402
 
 from __future__ import annotations
+
+import sys
 
 from twisted.internet import epollreactor
 
@@ -21,6 +23,13 @@ class Echo(Protocol):
         self.transport.write(data)
 
 
-port = reactor.listenTCP(0, Factory.forProtocol(Echo), backlog=1024, interface="127.0.0.1")
+factory = Factory.forProtocol(Echo)
+if sys.argv[1:]:
+    from twisted.internet.ssl import DefaultOpenSSLContextFactory
+
+    context = DefaultOpenSSLContextFactory(*sys.argv[1:])
+    port = reactor.listenSSL(0, factory, context, backlog=1024, interface="127.0.0.1")
+else:
+    port = reactor.listenTCP(0, factory, backlog=1024, interface="127.0.0.1")
 print(port.getHost().port, flush=True)
 reactor.run()
