@@ -1,8 +1,8 @@
 """The compiled engine's Python face.
 
-One Engine is one `struct engine`. `write`, the call that is made most, is the
-C function itself, bound to the engine; the others turn its negative errnos
-into exceptions. A dead handle is never an error: the loss of a connection is
+One Engine is one `struct engine`. `write`, `send_to` and `send_to_bytes`, the
+calls that are made most, are the C functions themselves, bound to the engine; the
+others turn their negative errnos into exceptions. A dead handle is never an error: the loss of a connection is
 told by its event, and what is asked of it afterwards has no effect.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from errno import EBADF, ECHILD, ENOMEM, ERANGE, EXDEV
+from errno import EBADF, ECHILD, ENOMEM, EPIPE, ERANGE, EXDEV
 from types import MethodType
 from typing import Any
 
@@ -36,6 +36,8 @@ class Engine:
     """
 
     write: Callable[[int, bytes, int], int]
+    send_to: Callable[[int, bytes, int, int], int]
+    send_to_bytes: Callable[[int, bytes, int, bytes, int], int]
 
     def __init__(self, name: str, native: Any = None) -> None:
         native = native or load()
@@ -47,6 +49,8 @@ class Engine:
         self._checked(lib.engine_open(name.encode(), out))
         raw = ffi.gc(out[0], lib.engine_free)
         self.write = MethodType(lib.engine_write, raw)
+        self.send_to = MethodType(lib.engine_send_to, raw)
+        self.send_to_bytes = MethodType(lib.engine_send_to_bytes, raw)
         self._call = {
             attribute.removeprefix("engine_"): MethodType(getattr(lib, attribute), raw)
             for attribute in dir(lib)
@@ -104,6 +108,19 @@ class Engine:
 
     def sent(self, handle: int) -> int:
         return max(0, self._alive("sent", handle))
+
+    def set_longest(self, handle: int, size: int) -> None:
+        self._alive("set_longest", handle, size)
+
+    def take_descriptors(self, handle: int) -> None:
+        self._alive("take_descriptors", handle)
+
+    def pass_descriptor(self, handle: int, descriptor: int) -> bool:
+        result: int = self._call["pass_descriptor"](handle, descriptor)
+        if result in (-EBADF, -EPIPE):
+            return False
+        self._checked(result)
+        return True
 
     def pause(self, handle: int) -> None:
         self._alive("pause", handle)

@@ -15,6 +15,7 @@ STREAM: Final[int] = _lib.ENGINE_STREAM
 PIPE: Final[int] = _lib.ENGINE_PIPE
 WATCHED: Final[int] = _lib.ENGINE_WATCHED
 WRITER: Final[int] = _lib.ENGINE_WRITER
+DATAGRAM_SOCKET: Final[int] = _lib.ENGINE_DATAGRAM
 
 # What has happened: the first number of a record; engine_api.h has the others.
 DATA: Final[int] = _lib.EVENT_DATA
@@ -30,6 +31,10 @@ BLOCKED: Final[int] = _lib.EVENT_BLOCKED
 CLEARED: Final[int] = _lib.EVENT_CLEARED
 EMPTIED: Final[int] = _lib.EVENT_EMPTIED
 SHUT: Final[int] = _lib.EVENT_SHUT
+DATAGRAM: Final[int] = _lib.EVENT_DATAGRAM
+REFUSED: Final[int] = _lib.EVENT_REFUSED
+SEND_FAILED: Final[int] = _lib.EVENT_SEND_FAILED
+DESCRIPTOR: Final[int] = _lib.EVENT_DESCRIPTOR
 
 # What a stream reports only when asked: the mask of IEngine.notify.
 NOTIFY_EOF: Final[int] = _lib.NOTIFY_EOF

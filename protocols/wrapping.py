@@ -43,7 +43,8 @@ class ProtocolWrapper:
 
     def _provide(self) -> None:
         told = [interface for interface in TOLD_MORE if interface.providedBy(self.wrappedProtocol)]
-        directlyProvides(self, *told, providedBy(self.transport))
+        if told or self.transport is not None:
+            directlyProvides(self, *told, providedBy(self.transport))
 
     def logPrefix(self) -> str:
         """The wrapped protocol's prefix, and this class's name."""

@@ -135,6 +135,7 @@ class Race:
         self._lost = lost
         self._resolution: Any = None
         self._resolved = False
+        self._patient = True  # to wait for IPv6 before the first attempt
         self._woken = False
         self._waiting: list[Target] = []
         self._running: list[Attempt] = []
@@ -164,19 +165,29 @@ class Race:
 
     def _woke(self) -> None:
         self._woken = False
-        if not self._over and self._next is None:
+        if self._over:
+            return
+        if self._patient and not self._is_early():
+            self._cancel_next()
+        if self._next is None:
             self._start_one()
 
     def _time_up(self) -> None:
         self._next = None
+        self._patient = False
         self._start_one()
 
+    def _is_early(self) -> bool:
+        """Whether it is worth while to wait for an address of the better family."""
+        only_old = all(family == socket.AF_INET for family, _ in self._waiting)
+        return self._patient and not self._resolved and only_old
+
     def _start_one(self) -> None:
+        if self._is_early():
+            self._next = self.reactor.callLater(RESOLUTION_DELAY, self._time_up)
+            return
+        self._patient = False
         while self._waiting:
-            if self._is_early():
-                self._family = socket.AF_INET6
-                self._next = self.reactor.callLater(RESOLUTION_DELAY, self._time_up)
-                return
             attempt = Attempt(self, self._take())
             try:
                 attempt.start()
@@ -189,11 +200,6 @@ class Race:
             return
         if self._resolved and not self._running:
             self.stop(self._error or unresolved(self._resolution))
-
-    def _is_early(self) -> bool:
-        """Whether it is worth while to wait for an address of the better family."""
-        only_old = all(family == socket.AF_INET for family, _ in self._waiting)
-        return only_old and not self._resolved and self._family is None
 
     def _take(self) -> Target:
         """The first that waits, of another family than the last one if there is one."""
@@ -211,10 +217,13 @@ class Race:
     def failed(self, attempt: Attempt, failure: error.ConnectError) -> None:
         self._running.remove(attempt)
         self._error = self._error or failure
+        self._cancel_next()
+        self._start_one()
+
+    def _cancel_next(self) -> None:
         if self._next is not None:
             self._next.cancel()
             self._next = None
-        self._start_one()
 
     def stop(self, failure: Exception) -> None:
         """End all attempts; the outcome is `failure`."""
@@ -226,9 +235,7 @@ class Race:
         self._waiting = []
         if self._resolution is not None and not self._resolved:
             self._resolution.cancel()
-        if self._next is not None:
-            self._next.cancel()
-            self._next = None
+        self._cancel_next()
         running, self._running = self._running, []
         for attempt in running:
             attempt.stop()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
@@ -13,7 +12,6 @@ from zope.interface import implementer
 from reactorlib import rlimit
 from reactorlib.address import from_sockaddr
 from reactorlib.backends.events import STREAM
-from reactorlib.base import ReactorBase
 from reactorlib.budget import ConnectionBudget
 from reactorlib.connector import Connector
 from reactorlib.defer import Deferred
@@ -30,7 +28,9 @@ from reactorlib.interfaces import (
 from reactorlib.pipes import Target
 from reactorlib.process import Process, spawn
 from reactorlib.program import NO_VARIABLES, Environment, Text
+from reactorlib.sockets import duplicated
 from reactorlib.tcp import BACKLOG, Connection, Port, set_common_options
+from reactorlib.udpbase import UDPReactor
 
 if TYPE_CHECKING:
     from reactorlib.tls import TLS
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     IReactorPluggableResolver,
     IReactorProcess,
 )
-class Reactor(ReactorBase):
+class Reactor(UDPReactor):
     """A reactor with TCP and TLS, on an engine from `reactorlib.backends`.
 
     `waitsByPidfd`: whether a pidfd tells of a child's end, or a thread for each.
@@ -186,13 +186,13 @@ class Reactor(ReactorBase):
         return rlimit.raise_nofile(limit + reserve)
 
     def adoptStreamPort(self, fileDescriptor: int, addressFamily: int, factory: Any) -> Port:
-        duplicate = _duplicate(fileDescriptor, addressFamily)
+        duplicate = duplicated(fileDescriptor, addressFamily)
         listening = Port.adopt(duplicate, factory, self)
         listening.startListening()
         return listening
 
     def adoptStreamConnection(self, fileDescriptor: int, addressFamily: int, factory: Any) -> Any:
-        sock = _duplicate(fileDescriptor, addressFamily)
+        sock = duplicated(fileDescriptor, addressFamily)
         try:
             set_common_options(sock)
             peer = from_sockaddr(sock.family, sock.getpeername())
@@ -211,13 +211,3 @@ class Reactor(ReactorBase):
         except Exception:
             self.report(connection)
         return protocol
-
-
-def _duplicate(descriptor: int, family: int) -> socket.socket:
-    """A socket of one's own. Raises OSError if the descriptor is not a socket."""
-    duplicate = os.dup(descriptor)
-    try:
-        return socket.socket(family, fileno=duplicate)
-    except BaseException:
-        os.close(duplicate)
-        raise

@@ -6,11 +6,9 @@ handed to the engine, which owns their descriptors from then on.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import socket
 import struct
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from zope.interface import implementedBy, implementer
@@ -23,6 +21,7 @@ from reactorlib.defer import Deferred
 from reactorlib.failure import Failure
 from reactorlib.interfaces import IListeningPort, INegotiated, IProxiedTransport, ITLSTransport
 from reactorlib.overload import Overload
+from reactorlib.sockets import LentSocket, borrowed_socket
 from reactorlib.stream import Stream
 
 if TYPE_CHECKING:
@@ -34,25 +33,6 @@ logger = logging.getLogger("reactorlib")
 BACKLOG = 2048
 
 _IPV6_PEER = struct.Struct("=16sIII")
-
-
-@contextlib.contextmanager
-def borrowed_socket(descriptor: int) -> Iterator[socket.socket]:
-    """A socket object on a descriptor that stays its owner's."""
-    borrowed = socket.socket(fileno=descriptor)
-    try:
-        yield borrowed
-    finally:
-        borrowed.detach()
-
-
-class LentSocket(socket.socket):
-    """A socket on a descriptor that only the engine closes, not even the collector does."""
-
-    __slots__ = ()
-
-    def __del__(self) -> None:
-        self.detach()
 
 
 def local_address(descriptor: int) -> Any:
@@ -135,10 +115,7 @@ class Connection(Stream):
         self.uncork()
         engine = self._engine.engine if self._monitored else self._engine
         layer = self.reactor.tls.layer(self, engine, contextFactory, self.is_client == normal)
-        if self._monitored:
-            self._engine.engine = layer
-        else:
-            self._engine = layer
+        self._replace_engine(engine, layer)
         self._tls = self.reactor.sinks[self._handle] = layer
         extra = self._more()
         held, extra.held = extra.held, []
@@ -147,6 +124,19 @@ class Connection(Stream):
         if extra.paused:
             layer.pause(self._handle)
         layer.begin(held)
+
+    def end_tls(self) -> None:
+        """The connection is lost and all is told: let go of the session."""
+        layer, self._tls = self._tls, None
+        if layer is not None:
+            self._replace_engine(layer, layer.engine)
+
+    def _replace_engine(self, old: Any, new: Any) -> None:
+        """Below what counts or gathers, if anything does."""
+        if self._engine is old:
+            self._engine = new
+        else:
+            self._engine.engine = new
 
     @property
     def __providedBy__(self) -> Any:

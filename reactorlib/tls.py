@@ -62,6 +62,8 @@ class TLS:
         """
         context = context_of(contextFactory)
         hostname = (getattr(contextFactory, "hostname", None) or host) if is_client else None
+        if is_client and context.check_hostname and not hostname:
+            raise ValueError("there is no name to verify: give the context factory a hostname")
         try:
             return Session(context, not is_client, hostname)
         except ssl.SSLError as cause:

@@ -349,7 +349,6 @@ class TLSLayer:
     def _fail(self, fault: Exception) -> None:
         """End with the alert that was sent; at once, if the peer does not even take that."""
         failure = Failure(fault)
-        self.session.fault = fault
         if self.engine.buffered(self._handle) > RECORD:
             self._connection.raised(failure)
         else:
@@ -361,7 +360,8 @@ class TLSLayer:
             return  # an outer turn has still to tell it
         self.receiving = False
         if self.session.shaking:
-            self._fail(error.SSLError(string="the other side ended it in the hand-shake"))
+            self.session.fault = error.SSLError(string="the other side ended it in the hand-shake")
+            self._fail(self.session.fault)
         elif self._connection.disconnecting:
             self._connection.leave()
         else:
@@ -395,3 +395,4 @@ class TLSLayer:
             self._connection.event(LOST, number, 0)
         finally:
             self.protocol = None
+            self._connection.end_tls()

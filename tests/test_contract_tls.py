@@ -4,21 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from reactorlib.testing import contract
-from reactorlib.testing.contract.tls_streams import (
-    TLSMachineContract,
-    TLSStreamsContract,
-    TLSTransportContract,
-)
+from reactorlib.testing.contract import ContractBase, tls
 from tests.backends import BACKENDS
 
-CONTRACTS = (TLSStreamsContract, TLSMachineContract, TLSTransportContract)
+CONTRACTS = (tls.TLSContract, tls.TLSMachineContract, tls.TLSTransportContract)
 
 
-def applied(base: type[contract.ContractBase], name: str) -> type[contract.ContractBase]:
+def applied(base: type[ContractBase], name: str) -> type[ContractBase]:
     """A contract class for one backend."""
 
-    def make_engine(self: contract.ContractBase) -> Any:
+    def make_engine(self: ContractBase) -> Any:
         return BACKENDS[name]()
 
     attributes = {"__module__": __name__, "make_engine": make_engine}
@@ -29,3 +24,10 @@ for _name in BACKENDS:
     for _contract in CONTRACTS:
         _class = applied(_contract, _name)
         globals()[_class.__name__] = _class
+
+
+def test_no_part_hides_a_test_of_another() -> None:
+    parts = [*tls.TLSContract.__bases__[:-1], *tls.TLSStreamsContract.__bases__]
+    names = [name for part in parts for name in vars(part) if name.startswith("test_")]
+    assert len(names) > 100
+    assert len(set(names)) == len(names)

@@ -30,9 +30,9 @@ LAYERS = {
         task threadpool threads timers watch
     """,
     TRANSPORTS: """
-        budget certificate congestion connector cork exits files hostcache hostnames
-        overload pipes posixbase process protocol resolve ssl stdio stream tcp tls
-        tlslayer tlssession utils
+        budget certificate congestion connector cork datagram exits files hostcache
+        hostnames multicast overload pipes posixbase process protocol resolve sockets
+        ssl stdio stream tcp tls tlslayer tlssession udp udpbase utils
     """,
     WIRE: "protocols",
     USE: "__main__ _global app running testing",

@@ -57,6 +57,15 @@ class TestMethods:
         await deferLater(reactor, 0.001)
 
 
+class TestOwnReactor:
+    @pytest.fixture
+    def reactor(self):
+        return object()
+
+    async def test_time(self, reactor, clock):
+        await deferLater(clock, 1)
+
+
 @pytest.mark.parametrize("number", [1, 2])
 async def test_parameters(reactor, number):
     await deferLater(reactor, 0.001)
@@ -232,6 +241,7 @@ PASSING = [
     "test_marked",
     "test_marked_function",
     "TestMethods::test_method",
+    "TestOwnReactor::test_time",
     "test_parameters[1]",
     "test_takes_its_error",
     "test_fresh_1",

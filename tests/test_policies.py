@@ -506,6 +506,7 @@ class TestThrottlingFactory:
         clock.advance(1)
         wrapper.pauseProducing()
         wrapper.resumeProducing()
+        wrapper.resumeProducing()
         assert transport.producerState == "paused"
         clock.advance(1)
         assert transport.producerState == "producing"

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-from errno import EBADF
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from zope.interface.verify import verifyObject
 
-from reactorlib import error
-from reactorlib.interfaces import IConsumer, ITCPTransport
+from reactorlib.congestion import CONNECTION_BLOCKED
 from reactorlib.protocol import ClientFactory, Protocol
 from reactorlib.testing import AccumulatingProtocol, Clock, Link, MemoryReactorClock
 from reactorlib.testing.contract.tcp_peers import (
-    Fault,
-    HalfCloser,
     Producer,
     Recorder,
     echo,
-    raises,
 )
 from reactorlib.testing.link import step
-from reactorlib.testing.wire import LINGER
 
 SEEDS = range(20)
 
@@ -71,6 +64,18 @@ class TestSeed:
 
     def test_it_is_shown(self) -> None:
         assert repr(Link(7)) == "Link(seed=7)"
+
+    def test_any_may_be_served_first(self) -> None:
+        firsts = set()
+        for seed in SEEDS:
+            link = Link(seed, delay=0)
+            log: list[Any] = []
+            for name in ("a", "b"):
+                link.connect(Protocol(), Logger(name, log))[0].write(b"x")
+            log.clear()
+            link.run()
+            firsts.add(log[0][0])
+        assert firsts == {"a", "b"}
 
     def test_either_end_may_be_first(self) -> None:
         def first(index: int) -> set[str]:
@@ -264,6 +269,13 @@ class TestTime:
         with pytest.raises(AssertionError, match=r"Link\(seed=5\).* 500 turns"):
             link.run(turns=500)
 
+    def test_a_talk_without_delay_takes_time(self) -> None:
+        link = Link(5, delay=0)
+        ours, _ = link.connect(Recorder(data=echo), Recorder(data=echo))
+        ours.write(b"x")
+        link.clock.advance(1)
+        assert link.busy
+
     def test_step_moves_to_the_next_call(self) -> None:
         clock = Clock()
         called: list[int] = []
@@ -287,157 +299,26 @@ class TestCongestion:
         link.run()
         assert (ours.bufferedBytes, producer.calls) == (0, ["pause", "resume"])
 
+    def test_it_holds_no_more_than_its_capacity_in_several_writes(self) -> None:
+        link = Link(4, capacity=1000)
+        ours, theirs = link.connect(Protocol(), Protocol())
+        theirs.pauseProducing()
+        for _ in range(3):
+            ours.write(b"x" * 400)
+            link.run()
+        assert ours.bufferedBytes == 200
+
+    def test_what_waits_is_counted_in_messages(self) -> None:
+        link = Link(4, capacity=299)
+        ours, theirs = link.connect(Protocol(), Protocol())
+        seen: list[tuple[int, int]] = []
+        theirs.pauseProducing()
+        ours.monitorCongestion(lambda *args: seen.append(args))
+        for _ in range(10):
+            ours.write(b"x" * 100)
+        link.run()
+        assert seen == [(CONNECTION_BLOCKED, 8)]
+
     def test_a_link_that_holds_nothing_is_refused(self) -> None:
         with pytest.raises(ValueError, match="0 bytes"):
             Link(capacity=0)
-
-
-class TestWire:
-    def test_a_call_with_a_dead_handle_does_nothing(self) -> None:
-        link = Link()
-        ours, _ = link.connect(Protocol(), Protocol())
-        handle, wire = ours._handle, link.reactor.engine
-        for dead in (handle, -1):
-            ours.abortConnection()
-            link.run()
-            wire.set_limits(dead, 1, 2, 3)
-            wire.notify(dead, 7)
-            for call in (wire.pause, wire.resume, wire.shut, wire.lose, wire.abort):
-                call(dead)
-            assert wire.write(dead, b"x", 1) == -EBADF
-            assert (wire.buffered(dead), wire.sent(dead)) == (0, 0)
-            assert not link.busy
-
-
-class TestEnds:
-    @pytest.mark.parametrize("seed", SEEDS)
-    def test_a_reset_from_the_network(self, seed: int) -> None:
-        link = Link(seed)
-        ends = [Recorder() for _ in range(4)]
-        link.connect(*ends[:2])
-        link.connect(*ends[2:])
-        ends[0].transport.write(b"x" * 1000)
-        ends[2].transport.loseConnection()
-        link.turn()
-        link.reset()
-        link.run()
-        assert {end.calls[-1] for end in ends} == {"lost"}
-        for end in ends[:2]:
-            assert end.reason.type is error.ConnectionLost
-            assert "ECONNRESET" in end.reason.getErrorMessage()
-        assert ends[2].reason.check(error.ConnectionDone)
-
-    def test_some_of_what_came_before_a_reset_may_be_read(self) -> None:
-        sizes = set()
-        for seed in range(200):
-            link, server = Link(seed), AccumulatingProtocol()
-            ours, theirs = link.connect(Protocol(), server)
-            ours.write(b"x" * 10)
-            link.turn()
-            theirs.abortConnection() if seed % 2 else ours.abortConnection()
-            link.run()
-            assert server.closed
-            sizes.add(len(server.data))
-        assert sizes >= {0, 1, 10}
-
-    def test_a_dropped_link_tells_nobody(self) -> None:
-        link = Link(1, capacity=1000)
-        client, server = Recorder(), Recorder()
-        ours, theirs = link.connect(client, server)
-        ours.write(b"lost on the way")
-        link.turn()
-        link.drop()
-        theirs.write(b"x" * 5000)
-        link.run()
-        assert client.calls == server.calls == ["made"]
-        assert theirs.bufferedBytes == 4000
-        theirs.abortConnection()
-        ours.loseConnection()
-        link.run()
-        assert server.reason.check(error.ConnectionAborted)
-        assert client.reason.check(error.ConnectionDone)
-        with pytest.raises(RuntimeError, match="dropped"):
-            link.connect(Protocol(), Protocol())
-
-    def test_a_dropped_link_forgets_a_reset_on_its_way(self) -> None:
-        link, server = Link(1, delay=1), Recorder()
-        ours, _ = link.connect(Protocol(), server)
-        ours.abortConnection()
-        link.turn()
-        link.drop()
-        link.run()
-        assert server.calls == ["made"]
-
-    def test_writing_to_one_who_has_gone_is_answered_with_a_reset(self) -> None:
-        link = Link(1)
-        server = HalfCloser()
-        ours, theirs = link.connect(Protocol(), server)
-        ours.loseConnection()
-        link.run()
-        theirs.write(b"he lingers")
-        link.run()
-        assert "lost" not in server.calls
-        link.advance(LINGER)
-        theirs.write(b"he is gone")
-        link.run()
-        assert server.reason.type is error.ConnectionLost
-
-    def test_a_transport_provides_its_interfaces(self) -> None:
-        for transport in Link().connect(Protocol(), Protocol()):
-            assert verifyObject(ITCPTransport, transport)
-            assert verifyObject(IConsumer, transport)
-            assert transport.getHandle().fileno() == -1
-
-
-class TestFaults:
-    def test_are_raised_by_what_moves_the_link(self) -> None:
-        link = Link()
-        for move in (link.run, link.turn, lambda: link.advance(1), lambda: link.clock.advance(1)):
-            ours, _ = link.connect(Protocol(), Recorder(data=raises))
-            ours.write(b"x")
-            with pytest.raises(Fault):  # noqa: PT012
-                while True:
-                    move()
-            link.run()
-
-    @pytest.mark.parametrize("seed", SEEDS)
-    def test_of_a_connectionMade_are_raised_by_connect(self, seed: int) -> None:
-        link, bad, good = Link(seed), Recorder(made=raises), Recorder()
-        with pytest.raises(Fault):
-            link.connect(good, bad)
-        link.run()
-        assert good.calls == ["made", "lost"]
-        assert bad.reason.check(Fault)
-
-    def test_each_is_raised_once(self) -> None:
-        link = Link(delay=0)
-        for _ in range(10):
-            ours, _ = link.connect(Protocol(), Recorder(data=raises))
-            ours.write(b"x")
-        for _ in range(10):
-            assert link.busy
-            with pytest.raises(Fault):
-                link.run()
-        link.run()
-
-    @pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
-    def test_a_way_out_is_one(self, kind: type[BaseException]) -> None:
-        def leave(*_: object) -> None:
-            raise kind
-
-        link, server = Link(), Recorder(data=leave)
-        ours, _ = link.connect(Protocol(), server)
-        ours.write(b"x")
-        with pytest.raises(kind):
-            link.run()
-        assert server.reason is None
-
-    def test_an_assertion_is_told_as_such(self) -> None:
-        def check(*_: object) -> None:
-            pytest.fail("apples are no pears")
-
-        link = Link()
-        ours, _ = link.connect(Protocol(), Recorder(data=check))
-        ours.write(b"x")
-        with pytest.raises(pytest.fail.Exception, match="apples"):
-            link.run()

@@ -10,14 +10,18 @@ import pytest
 from zope.interface.verify import verifyObject
 
 from reactorlib import error
-from reactorlib.address import IPv4Address, IPv6Address
+from reactorlib.address import IPv4Address, IPv6Address, UNIXAddress
 from reactorlib.interfaces import (
     IConnector,
+    IHostnameResolver,
+    IHostResolution,
     IListeningPort,
     IReactorCore,
     IReactorFDSet,
     IReactorFromThreads,
+    IReactorPluggableNameResolver,
     IReactorSocket,
+    IReactorSSL,
     IReactorTCP,
     IReactorTime,
 )
@@ -33,12 +37,14 @@ def reactor() -> MemoryReactor:
 
 
 def test_they_provide_their_interfaces(reactor: MemoryReactor) -> None:
-    for interface in (IReactorCore, IReactorTCP, IReactorSocket, IReactorFDSet):
+    interfaces = (IReactorCore, IReactorTCP, IReactorSSL, IReactorSocket, IReactorFDSet)
+    for interface in (*interfaces, IReactorPluggableNameResolver):
         assert verifyObject(interface, reactor)
         assert verifyObject(interface, MemoryReactorClock())
     for more in (IReactorTime, IReactorFromThreads):
         assert verifyObject(more, MemoryReactorClock())
-    for raising in (IReactorTCP, IReactorSocket):
+    assert verifyObject(IHostnameResolver, reactor.nameResolver)
+    for raising in (IReactorTCP, IReactorSSL, IReactorSocket, IReactorPluggableNameResolver):
         assert verifyObject(raising, RaisingMemoryReactor())
 
 
@@ -133,7 +139,15 @@ class TestTCP:
         assert port.getHost() == IPv6Address("TCP", "::1", 443)
         assert reactor.connectors == [connector]
 
-    @pytest.mark.parametrize("name", ["listenTCP", "connectTCP"])
+    def test_unix_sockets_are_written_down(self, reactor: MemoryReactor) -> None:
+        factory = ClientFactory()
+        port = reactor.listenUNIX("/a", factory, mode=0o600)
+        connector = reactor.connectUNIX("/a", factory)
+        assert reactor.unixServers == [("/a", factory, 50, 0o600, False)]
+        assert reactor.unixClients == [("/a", factory, 30, False)]
+        assert port.getHost() == connector.getDestination() == UNIXAddress("/a")
+
+    @pytest.mark.parametrize("name", ["listenTCP", "connectTCP", "listenSSL", "connectSSL"])
     @pytest.mark.parametrize("double", [MemoryReactor, RaisingMemoryReactor])
     def test_the_arguments_are_those_of_the_reactor(self, name: str, double: type) -> None:
         real = list(signature(getattr(Reactor, name)).parameters.values())
@@ -179,6 +193,7 @@ def test_every_name_is_this_machine(reactor: MemoryReactor) -> None:
     resolution = reactor.nameResolver.resolveHostName(Receiver(), "host", 80)
     assert told == ["host", IPv4Address("TCP", "127.0.0.1", 80), "complete"]
     assert resolution.name == "host"
+    assert verifyObject(IHostResolution, resolution)
 
 
 def test_the_resolver_can_be_replaced(reactor: MemoryReactor) -> None:
@@ -234,11 +249,15 @@ class TestRaising:
         with pytest.raises(KeyError, match="listen"):
             reactor.listenSSL(443, Factory(), object())
         with pytest.raises(KeyError, match="listen"):
+            reactor.listenUNIX("/a", Factory())
+        with pytest.raises(KeyError, match="listen"):
             reactor.adoptStreamPort(3, socket.AF_INET, Factory())
         with pytest.raises(IndexError, match="connect"):
             reactor.connectTCP("host", 80, ClientFactory())
         with pytest.raises(IndexError, match="connect"):
             reactor.connectSSL("host", 443, ClientFactory(), object())
+        with pytest.raises(IndexError, match="connect"):
+            reactor.connectUNIX("/a", ClientFactory())
         with pytest.raises(IndexError, match="connect"):
             reactor.adoptStreamConnection(3, socket.AF_INET, Factory())
 

@@ -41,7 +41,7 @@ int check_caller(const engine *e)
     return 0;
 }
 
-static int find(engine *e, int64_t handle, struct slot **out)
+int find_slot(engine *e, int64_t handle, struct slot **out)
 {
     int error = check_caller(e);
     if (error < 0)
@@ -59,13 +59,13 @@ int64_t engine_add(engine *e, int fd, int kind)
         return -EBADF;
     if (kind == ENGINE_LISTENER && e->spare < 0)
         e->spare = open_spare();
-    return slot_new(e, fd, kind);
+    return kind == ENGINE_DATAGRAM ? datagram_add(e, fd) : slot_new(e, fd, kind);
 }
 
 int engine_detach(engine *e, int64_t handle)
 {
     struct slot *s;
-    int error = find(e, handle, &s);
+    int error = find_slot(e, handle, &s);
     if (error < 0)
         return error;
     int fd = s->fd;
@@ -76,14 +76,14 @@ int engine_detach(engine *e, int64_t handle)
 int engine_descriptor(engine *e, int64_t handle)
 {
     struct slot *s;
-    int error = find(e, handle, &s);
+    int error = find_slot(e, handle, &s);
     return error < 0 ? error : s->fd;
 }
 
 int engine_watch(engine *e, int64_t handle, int readable, int writable)
 {
     struct slot *s;
-    int error = find(e, handle, &s);
+    int error = find_slot(e, handle, &s);
     if (error < 0)
         return error;
     return slot_interest(e, s, index_of(handle),
@@ -93,7 +93,7 @@ int engine_watch(engine *e, int64_t handle, int readable, int writable)
 int engine_notify(engine *e, int64_t handle, int mask)
 {
     struct slot *s;
-    int error = find(e, handle, &s);
+    int error = find_slot(e, handle, &s);
     if (error < 0)
         return error;
     s->notify = (uint8_t)mask;
@@ -125,7 +125,7 @@ static int doom(struct slot *s, int error)
 int engine_write(engine *e, int64_t handle, const void *data, size_t size)
 {
     struct slot *s;
-    int error = find(e, handle, &s), index = index_of(handle);
+    int error = find_slot(e, handle, &s), index = index_of(handle);
     if (error < 0)
         return error;
     if (s->flags & (ABORTED | SHUTTING | FAILED))
@@ -152,7 +152,7 @@ int engine_write(engine *e, int64_t handle, const void *data, size_t size)
 int engine_set_limits(engine *e, int64_t handle, uint32_t low, uint32_t high, uint32_t cap)
 {
     struct slot *s;
-    int error = find(e, handle, &s);
+    int error = find_slot(e, handle, &s);
     if (error < 0)
         return error;
     if (low > high || high > cap)
@@ -168,21 +168,21 @@ int engine_set_limits(engine *e, int64_t handle, uint32_t low, uint32_t high, ui
 int64_t engine_buffered(engine *e, int64_t handle)
 {
     struct slot *s;
-    int error = find(e, handle, &s);
+    int error = find_slot(e, handle, &s);
     return error < 0 ? error : (int64_t)(s->tail - s->head);
 }
 
 int64_t engine_sent(engine *e, int64_t handle)
 {
     struct slot *s;
-    int error = find(e, handle, &s);
+    int error = find_slot(e, handle, &s);
     return error < 0 ? error : (int64_t)s->sent;
 }
 
 static int ask(engine *e, int64_t handle, uint16_t set, uint16_t clear)
 {
     struct slot *s;
-    int error = find(e, handle, &s);
+    int error = find_slot(e, handle, &s);
     if (error < 0)
         return error;
     if ((error = slot_mark(e, s, index_of(handle))) < 0)

@@ -101,7 +101,7 @@ static void close_all(engine *e)
         struct slot *s = slot_at(e, i);
         if (s->fd >= 0 && s->kind != ENGINE_WATCHED)
             close(s->fd);
-        free(s->out);
+        slot_free_parts(s);
     }
     e->used = 0;
     if (e->spare >= 0)
@@ -290,6 +290,10 @@ static int serve_ready(engine *e)
             continue;
         }
         struct slot *s = slot_find(e, handle);
+        if (s && !room_for_input(e, s)) {
+            e->ready_next--; /* the first of the next turn */
+            return 0;
+        }
         if (s && !(s->flags & STALE) && event->ready & (s->interest | POLLER_GONE))
             input_ready(e, s, index_of(handle), event->ready);
         else

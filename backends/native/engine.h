@@ -5,6 +5,8 @@
  *   table.c     handles, generations, interest, close
  *   output.c    output buffers, flush, water marks
  *   input.c     receive, accept, finish a connect
+ *   datagram.c  datagrams, both ways
+ *   passing.c   descriptors over a Unix stream
  *   poll_*.c    the kernel interfaces, behind poller.h
  *
  * All of it runs in one thread, the owner's, but for engine_wake.
@@ -15,6 +17,7 @@
 #include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 #include <sys/types.h>
 
 #include "engine_api.h"
@@ -34,6 +37,8 @@ enum {
     POOLED_BYTES = 1 << 12,
     POOLED = 256,
     CHUNK = 256,             /* slots are allocated in chunks and never move */
+    ENGINE_PEER_ROOM = 128,  /* the most that pack_peer takes of the arena */
+    PASSED_MAX = 253,        /* descriptors in one message: SCM_MAX_FD of Linux */
     NOWHERE = -1
 };
 
@@ -69,6 +74,10 @@ struct slot {
     size_t head, tail, size;
     uint64_t sent;
     int64_t deadline; /* of lingering, in milliseconds */
+    union {           /* by kind; what few slots need */
+        struct datagram *datagram;
+        struct passing *passing;
+    };
 };
 
 struct index_list {
@@ -112,6 +121,7 @@ int64_t slot_new(engine *e, int fd, int kind);
 int slot_mark(engine *e, struct slot *s, int index); /* dirty */
 int slot_interest(engine *e, struct slot *s, int index, unsigned wanted);
 void slot_gone(engine *e, struct slot *s, int index);
+void slot_free_parts(struct slot *s);
 void slot_release(engine *e, struct slot *s, int index);  /* forgets, leaves the descriptor */
 void slot_close(engine *e, struct slot *s, int index);    /* closes the descriptor */
 void slot_lost(engine *e, struct slot *s, int index, int error);
@@ -123,8 +133,10 @@ int64_t now_ms(void);
 int watch_forks(void);
 unsigned fork_count(void);
 int check_caller(const engine *e);
+int find_slot(engine *e, int64_t handle, struct slot **out);
 
 /* output.c */
+int output_room(engine *e, struct slot *s, size_t more);
 int output_append(engine *e, struct slot *s, const char *data, size_t size);
 ssize_t output_send(struct slot *s, const char *data, size_t size);
 void output_free(engine *e, struct slot *s);
@@ -135,6 +147,19 @@ void slot_settle(engine *e, struct slot *s, int index);
 void input_ready(engine *e, struct slot *s, int index, unsigned ready);
 void listener_overload(engine *e, struct slot *s, int index, int error, int shed);
 int open_spare(void);
+int64_t pack_peer(engine *e, const struct sockaddr_storage *peer, socklen_t size);
+
+/* datagram.c */
+int64_t datagram_add(engine *e, int fd);
+int datagram_fits(const engine *e, const struct slot *s);
+void datagram_readable(engine *e, struct slot *s, int index);
+void datagram_flush(engine *e, struct slot *s, int index);
+
+/* passing.c */
+ssize_t passing_receive(engine *e, struct slot *s, int index, void *data, size_t room);
+ssize_t passing_send(struct slot *s, const char *data, size_t size);
+int passing_waits(const struct slot *s);
+void passing_free(struct slot *s);
 
 /* Short, and called for every event: inline. */
 
@@ -174,6 +199,16 @@ static inline void record(engine *e, int kind, int64_t handle, int64_t first, in
 static inline int room_for_slot(const engine *e)
 {
     return e->record_count + RECORDS_PER_SLOT <= RECORDS;
+}
+
+/* Beyond that, room for what one step can read here. */
+static inline int room_for_input(const engine *e, const struct slot *s)
+{
+    if (!s->passing)
+        return 1;
+    if (s->kind == ENGINE_DATAGRAM)
+        return datagram_fits(e, s);
+    return e->record_count + RECORDS_PER_SLOT + PASSED_MAX <= RECORDS;
 }
 
 #endif

@@ -16,7 +16,8 @@ enum engine_kind {
     ENGINE_STREAM,     /* a connected stream socket */
     ENGINE_PIPE,       /* a stream for read(2) and write(2): no half close */
     ENGINE_WATCHED,    /* readiness is reported and nothing touched */
-    ENGINE_WRITER      /* the write end of a pipe; readable: its reader has gone, EPIPE */
+    ENGINE_WRITER,     /* the write end of a pipe; readable: its reader has gone, EPIPE */
+    ENGINE_DATAGRAM    /* a datagram socket, connected or not */
 };
 
 /* A record is four integers: kind, handle, first, second. */
@@ -33,12 +34,17 @@ enum engine_event {
     EVENT_BLOCKED,   /* the kernel took less than there is; NOTIFY_CONGESTION */
     EVENT_CLEARED,   /* it takes more again; NOTIFY_CONGESTION */
     EVENT_EMPTIED,   /* all output was taken by the kernel; NOTIFY_EMPTIED */
-    EVENT_SHUT       /* our FIN was sent, as engine_shut asked */
+    EVENT_SHUT,      /* our FIN was sent, as engine_shut asked */
+    EVENT_DATAGRAM,  /* arena offset << 32 | length, sender: see engine_peer_layout */
+    EVENT_REFUSED,   /* nobody took what a connected datagram socket had sent */
+    EVENT_SEND_FAILED, /* errno of the last, how many datagrams */
+    EVENT_DESCRIPTOR /* a descriptor, the receiver's to close; data follows */
 };
 
-/* The peer in EVENT_ACCEPTED: port << 32 | address for IPv4; -1 if it has no
- * name; else -2 - the arena offset of an IPv6 address in 28 bytes: 16 of the
- * address, then port, flow information and scope as 32-bit integers. */
+/* The peer in EVENT_ACCEPTED and EVENT_DATAGRAM: port << 32 | address for IPv4;
+ * -1 if it has no name; else -2 - an arena offset. There is an IPv6 address in
+ * 28 bytes: 16 of the address, then port, flow information and scope as 32-bit
+ * integers; or the name of a Unix socket: its length in 2 bytes, then itself. */
 enum engine_peer_layout { ENGINE_PEER_BYTES = 28 };
 
 enum engine_notify { NOTIFY_EOF = 1, NOTIFY_CONGESTION = 2, NOTIFY_EMPTIED = 4 };
@@ -86,6 +92,24 @@ int engine_write(engine *e, int64_t handle, const void *data, size_t size);
 int engine_set_limits(engine *e, int64_t handle, uint32_t low, uint32_t high, uint32_t cap);
 int64_t engine_buffered(engine *e, int64_t handle);
 int64_t engine_sent(engine *e, int64_t handle);
+
+/* Queues a datagram, whose receiver is as in engine_peer_layout; -1 is the one
+ * that the socket is connected to. -ENOBUFS past the cap, -EMSGSIZE if no
+ * socket takes so much; other refusals are told later, by EVENT_SEND_FAILED. */
+int engine_send_to(engine *e, int64_t handle, const void *data, size_t size, int64_t peer);
+/* The same to an IPv6 address in its 28 bytes, or to the name of a Unix socket. */
+int engine_send_to_bytes(engine *e, int64_t handle, const void *data, size_t size,
+                         const void *address, size_t address_size);
+/* Of a longer datagram the rest is cut off. At the beginning it is 8,192 bytes. */
+int engine_set_longest(engine *e, int64_t handle, uint32_t size);
+
+/* From now on the descriptors that come over this Unix stream are reported;
+ * before that the kernel closes them. Some that are lost end it: ETOOMANYREFS. */
+int engine_take_descriptors(engine *e, int64_t handle);
+/* Takes over `fd`, passes it with the next byte written, and closes it. On
+ * error it stays the caller's: -EPIPE after the end of writing, -ETOOMANYREFS
+ * when 253 wait already. Without that byte the end is ETOOMANYREFS. */
+int engine_pass_descriptor(engine *e, int64_t handle, int fd);
 
 int engine_pause(engine *e, int64_t handle);
 int engine_resume(engine *e, int64_t handle);

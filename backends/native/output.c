@@ -44,7 +44,7 @@ void output_free(engine *e, struct slot *s)
 /* Room for `more` bytes at the tail. The pending bytes are moved to the front
  * only when at least as many were sent before them, and else to a buffer of
  * at least twice the size: moving costs no more than sending. */
-static int make_room(engine *e, struct slot *s, size_t more)
+int output_room(engine *e, struct slot *s, size_t more)
 {
     size_t kept = pending(s);
     if (s->size - s->tail >= more && s->out)
@@ -72,7 +72,7 @@ static int make_room(engine *e, struct slot *s, size_t more)
 
 int output_append(engine *e, struct slot *s, const char *data, size_t size)
 {
-    if (make_room(e, s, size) < 0)
+    if (output_room(e, s, size) < 0)
         return -ENOMEM;
     memcpy(s->out + s->tail, data, size);
     s->tail += size;
@@ -83,6 +83,8 @@ int output_append(engine *e, struct slot *s, const char *data, size_t size)
 ssize_t output_send(struct slot *s, const char *data, size_t size)
 {
     ssize_t taken;
+    if (s->passing)
+        return passing_send(s, data, size);
     do
         taken = s->kind == ENGINE_PIPE || s->kind == ENGINE_WRITER
                     ? write(s->fd, data, size)
@@ -133,6 +135,10 @@ static void finish(engine *e, struct slot *s, int index)
         slot_lost(e, s, index, 0);
         return;
     }
+    if (s->passing && passing_waits(s)) {
+        slot_lost(e, s, index, ETOOMANYREFS);
+        return;
+    }
     if (!(s->flags & SHUT) && shutdown(s->fd, SHUT_WR) < 0) {
         slot_lost(e, s, index, errno == ENOTCONN ? ECONNRESET : errno);
         return;
@@ -172,7 +178,9 @@ void slot_settle(engine *e, struct slot *s, int index)
     /* Nothing can leave before it is connected. */
     if (s->kind == ENGINE_CONNECTING && (pending(s) || !(s->flags & CLOSING)))
         return;
-    if (pending(s) && !(s->flags & (BLOCKED | FAILED)))
+    if (s->kind == ENGINE_DATAGRAM)
+        datagram_flush(e, s, index);
+    else if (pending(s) && !(s->flags & (BLOCKED | FAILED)))
         output_flush(e, s, index);
     if (s->flags & FAILED) {
         slot_lost(e, s, index, s->error);

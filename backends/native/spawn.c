@@ -34,7 +34,7 @@
 enum {
     /* How long to wait for the child to execute. The report ends sooner, but
      * where another thread has forked meanwhile and that child has a copy. */
-    REPORT_MS = 5000,
+    REPORT_MS = 2000,
     MANY_DESCRIPTORS = 1 << 16
 };
 

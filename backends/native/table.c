@@ -188,6 +188,15 @@ void linger_expire(engine *e, int64_t now)
         slot_close(e, slot_at(e, e->linger_first), e->linger_first);
 }
 
+void slot_free_parts(struct slot *s)
+{
+    free(s->out);
+    if (s->kind == ENGINE_DATAGRAM)
+        free(s->datagram);
+    else if (s->passing)
+        passing_free(s);
+}
+
 void slot_release(engine *e, struct slot *s, int index)
 {
     slot_interest(e, s, index, 0);
@@ -195,6 +204,7 @@ void slot_release(engine *e, struct slot *s, int index)
         e->by_fd[s->fd] = NOWHERE;
     linger_stop(e, s);
     output_free(e, s);
+    slot_free_parts(s);
     give_free(e, s, index);
     e->counters.open--;
 }

@@ -25,6 +25,12 @@ logger = logging.getLogger("reactorlib")
 COMMANDS = {
     "echo": "reactorlib.app.commands.echo",
     "discard": "reactorlib.app.commands.discard",
+    "chargen": "reactorlib.app.commands.chargen",
+    "daytime": "reactorlib.app.commands.daytime",
+    "time": "reactorlib.app.commands.time",
+    "qotd": "reactorlib.app.commands.qotd",
+    "finger": "reactorlib.app.commands.finger",
+    "ident": "reactorlib.app.commands.ident",
     "forward": "reactorlib.app.commands.forward",
     "run": "reactorlib.app.commands.run",
 }

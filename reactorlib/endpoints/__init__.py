@@ -12,6 +12,7 @@
 from reactorlib.endpoints.adopted import AdoptedStreamServerEndpoint
 from reactorlib.endpoints.connecting import connectProtocol
 from reactorlib.endpoints.process import ProcessEndpoint, StandardErrorBehavior
+from reactorlib.endpoints.stdio import StandardIOEndpoint
 from reactorlib.endpoints.strings import (
     InvalidEndpoint,
     clientFromString,
@@ -41,6 +42,7 @@ __all__ = [
     "SSL4ClientEndpoint",
     "SSL4ServerEndpoint",
     "StandardErrorBehavior",
+    "StandardIOEndpoint",
     "TCP4ClientEndpoint",
     "TCP4ServerEndpoint",
     "TCP6ClientEndpoint",

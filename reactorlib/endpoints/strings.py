@@ -30,6 +30,7 @@ _PARSERS = {
     "tls": "reactorlib.endpoints.tlsstrings:TLSParser",
     "fd": "reactorlib.endpoints.adopted:DescriptorParser",
     "systemd": "reactorlib.endpoints.adopted:SystemdParser",
+    "stdio": "reactorlib.endpoints.stdio:StandardIOParser",
     "process": "reactorlib.endpoints.process:ProcessParser",
     "haproxy": "reactorlib.protocols.haproxy:HAProxyParser",
 }

@@ -1,6 +1,7 @@
 """Tools for tests of protocols, transports and backends: `from reactorlib.testing import Link`.
 
-    transports, protocols, memory, logs   doubles under Twisted's names
+    transports, protocols, logs           doubles under Twisted's names
+    memory, memoryparts, raising          reactors that only write down, or only raise
     link, delivery                        a simulated network; data in every division
     leaks, waiting                        what is left behind; running until something is true
     plugin                                the pytest plugin: fixtures, asynchronous tests
@@ -21,14 +22,10 @@ if TYPE_CHECKING:
     from reactorlib.testing.leaks import LoggedErrors
     from reactorlib.testing.link import Link, LinkTransport
     from reactorlib.testing.logs import EventLoggingObserver
-    from reactorlib.testing.memory import (
-        MemoryConnector,
-        MemoryPort,
-        MemoryReactor,
-        MemoryReactorClock,
-        RaisingMemoryReactor,
-    )
+    from reactorlib.testing.memory import MemoryReactor, MemoryReactorClock
+    from reactorlib.testing.memoryparts import MemoryConnector, MemoryPort, SynchronousResolver
     from reactorlib.testing.protocols import AccumulatingProtocol
+    from reactorlib.testing.raising import RaisingMemoryReactor
     from reactorlib.testing.transports import (
         StringIOWithoutClosing,
         StringTransport,
@@ -51,6 +48,7 @@ __all__ = [
     "StringIOWithoutClosing",
     "StringTransport",
     "StringTransportWithDisconnection",
+    "SynchronousResolver",
     "deliver",
 ]
 
@@ -60,14 +58,10 @@ _MODULES = {
     "reactorlib.testing.leaks": ("LoggedErrors",),
     "reactorlib.testing.link": ("Link", "LinkTransport"),
     "reactorlib.testing.logs": ("EventLoggingObserver",),
-    "reactorlib.testing.memory": (
-        "MemoryConnector",
-        "MemoryPort",
-        "MemoryReactor",
-        "MemoryReactorClock",
-        "RaisingMemoryReactor",
-    ),
+    "reactorlib.testing.memory": ("MemoryReactor", "MemoryReactorClock"),
+    "reactorlib.testing.memoryparts": ("MemoryConnector", "MemoryPort", "SynchronousResolver"),
     "reactorlib.testing.protocols": ("AccumulatingProtocol",),
+    "reactorlib.testing.raising": ("RaisingMemoryReactor",),
     "reactorlib.testing.transports": (
         "StringIOWithoutClosing",
         "StringTransport",

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from reactorlib.base import ReactorBase
 from reactorlib.defer import Deferred, ensureDeferred, maybeDeferred
 from reactorlib.failure import Failure
 from reactorlib.testing.link import step
@@ -25,7 +26,9 @@ class AsynchronousTest:
     """One test: `fixtures` are those it was given, by name; `timeout` is in seconds."""
 
     def __init__(self, fixtures: Mapping[str, Any], timeout: float) -> None:
-        self._reactor = fixtures.get("reactor")
+        reactor = fixtures.get("reactor")
+        # A fixture of this name may be another's, with another kind of reactor.
+        self._reactor = reactor if isinstance(reactor, ReactorBase) else None
         self._clock: Any = fixtures.get("memory_reactor")
         self._timeout = timeout
 

@@ -2,128 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from zope.interface import implementer
 
-from reactorlib.address import IPv4Address, IPv6Address, from_sockaddr
-from reactorlib.defer import Deferred, succeed
+from reactorlib.address import IPv4Address, IPv6Address, UNIXAddress, from_sockaddr
 from reactorlib.interfaces import (
-    IConnector,
-    IListeningPort,
     IReactorCore,
     IReactorFDSet,
     IReactorFromThreads,
     IReactorSocket,
+    IReactorSSL,
     IReactorTCP,
     IReactorTime,
 )
 from reactorlib.systemevent import PHASES
 from reactorlib.task import Clock
+from reactorlib.testing.memoryparts import MemoryConnector, MemoryPort, PluggableNames
 
 ADOPTED_PORT = 1234
 
 Trigger = tuple[Callable[..., object], tuple[Any, ...], dict[str, Any]]
 
 
-@implementer(IListeningPort)
-class MemoryPort:
-    """The port of a MemoryReactor; `listening` until stopListening."""
-
-    def __init__(self, address: Any) -> None:
-        self._address = address
-        self.listening = True
-
-    def startListening(self) -> None:
-        self.listening = True
-
-    def stopListening(self) -> Deferred[None] | None:
-        """Return a Deferred that has fired; None if it was not listening."""
-        if not self.listening:
-            return None
-        self.listening = False
-        return succeed(None)
-
-    def getHost(self) -> Any:
-        return self._address
-
-
-@implementer(IConnector)
-class MemoryConnector:
-    """The connector of a MemoryReactor: counts what it was told.
-
-    `stoppedConnecting` and `disconnected` are true after stopConnecting and
-    disconnect; `connects` is how often it was told to connect again.
-    """
-
-    def __init__(self, reactor: Any, address: Any, factory: Any) -> None:
-        self.reactor = reactor
-        self.factory = factory
-        self.stoppedConnecting = False
-        self.disconnected = False
-        self.connects = 0
-        self._address = address
-
-    def connect(self) -> None:
-        self.connects += 1
-
-    def stopConnecting(self) -> None:
-        self.stoppedConnecting = True
-
-    def disconnect(self) -> None:
-        self.disconnected = True
-
-    def getDestination(self) -> Any:
-        return self._address
-
-
-class MemoryResolution:
-    """The search of a SynchronousResolver: it is over when one gets it."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def cancel(self) -> None:
-        """There is nothing left to cancel."""
-
-
-class SynchronousResolver:
-    """A resolver by which every name is 127.0.0.1, told before resolveHostName returns."""
-
-    def resolveHostName(
-        self,
-        resolutionReceiver: Any,
-        hostName: str,
-        portNumber: int = 0,
-        addressTypes: Sequence[type] | None = None,
-        transportSemantics: str = "TCP",
-    ) -> MemoryResolution:
-        resolution = MemoryResolution(hostName)
-        resolutionReceiver.resolutionBegan(resolution)
-        resolutionReceiver.addressResolved(IPv4Address("TCP", "127.0.0.1", portNumber))
-        resolutionReceiver.resolutionComplete()
-        return resolution
-
-
-@implementer(IReactorCore, IReactorTCP, IReactorSocket, IReactorFDSet)
-class MemoryReactor:
+@implementer(IReactorCore, IReactorTCP, IReactorSSL, IReactorSocket, IReactorFDSet)
+class MemoryReactor(PluggableNames):
     """A reactor that connects nothing and waits for nothing.
 
     What it was asked for is in its lists, each entry the arguments in their
     order: `tcpServers` (port, factory, backlog, interface), `tcpClients` (host,
     port, factory, timeout, bindAddress), `sslServers` and `sslClients` (the
-    same, with the context factory after the factory), `adoptedPorts` and
-    `adoptedStreamConnections` (descriptor, family, factory); `connectors` has
-    what connectTCP and connectSSL returned. Keywords that only the real reactor
-    has are accepted. `nameResolver` is a SynchronousResolver until
-    installNameResolver replaces it. `whenRunningHooks` has the calls that wait for
+    same, with the context factory after the factory), `unixServers` (address,
+    factory, backlog, mode, wantPID), `unixClients` (address, factory, timeout,
+    checkPID), `adoptedPorts` and `adoptedStreamConnections` (descriptor, family,
+    factory); `connectors` has what was returned for clients. Keywords that only
+    the real reactor has are accepted. `whenRunningHooks` has the calls that wait for
     `run`, `triggers[phase][eventType]` those of system events, `readers` and
     `writers` what is watched. `hasInstalled`, `hasRun`, `hasStopped` and
     `hasCrashed` tell what was called.
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self.running = False
         self.hasInstalled = False
         self.hasRun = False
@@ -135,12 +56,13 @@ class MemoryReactor:
         self.tcpClients: list[tuple[str, int, Any, float, tuple[str, int] | None]] = []
         self.sslServers: list[tuple[int, Any, Any, int, str]] = []
         self.sslClients: list[tuple[str, int, Any, Any, float, tuple[str, int] | None]] = []
+        self.unixServers: list[tuple[Any, Any, int, int, bool]] = []
+        self.unixClients: list[tuple[Any, Any, float, bool]] = []
         self.adoptedPorts: list[tuple[int, int, Any]] = []
         self.adoptedStreamConnections: list[tuple[int, int, Any]] = []
         self.connectors: list[MemoryConnector] = []
         self.readers: set[Any] = set()
         self.writers: set[Any] = set()
-        self.nameResolver: Any = SynchronousResolver()
 
     def install(self) -> None:
         """Only set `hasInstalled`."""
@@ -230,7 +152,7 @@ class MemoryReactor:
     ) -> MemoryConnector:
         """Write it down in `tcpClients`, and call the factory's startedConnecting."""
         self.tcpClients.append((host, port, factory, timeout, bindAddress))
-        return self._connector(host, port, factory)
+        return self._connector(_address(host, port), factory)
 
     def connectSSL(
         self,
@@ -244,20 +166,34 @@ class MemoryReactor:
     ) -> MemoryConnector:
         """Write it down in `sslClients`, and call the factory's startedConnecting."""
         self.sslClients.append((host, port, factory, contextFactory, timeout, bindAddress))
-        return self._connector(host, port, factory)
+        return self._connector(_address(host, port), factory)
 
-    def _connector(self, host: str, port: int, factory: Any) -> MemoryConnector:
-        connector = MemoryConnector(self, _address(host, port), factory)
+    def _connector(self, address: Any, factory: Any) -> MemoryConnector:
+        connector = MemoryConnector(self, address, factory)
         factory.startedConnecting(connector)
         self.connectors.append(connector)
         return connector
 
-    # IReactorPluggableNameResolver
+    # IReactorUNIX
 
-    def installNameResolver(self, resolver: Any) -> Any:
-        """Replace `nameResolver`; returns the one before."""
-        before, self.nameResolver = self.nameResolver, resolver
-        return before
+    def listenUNIX(
+        self,
+        address: Any,
+        factory: Any,
+        backlog: int = 50,
+        mode: int = 0o666,
+        wantPID: bool = False,
+    ) -> MemoryPort:
+        """Write it down in `unixServers`."""
+        self.unixServers.append((address, factory, backlog, mode, wantPID))
+        return MemoryPort(UNIXAddress(address))
+
+    def connectUNIX(
+        self, address: Any, factory: Any, timeout: float = 30, checkPID: bool = False
+    ) -> MemoryConnector:
+        """Write it down in `unixClients`, and call the factory's startedConnecting."""
+        self.unixClients.append((address, factory, timeout, checkPID))
+        return self._connector(UNIXAddress(address), factory)
 
     # IReactorSocket
 
@@ -316,67 +252,3 @@ class MemoryReactorClock(MemoryReactor, Clock):
         self.callLater(0, callable, *args, **kw)
 
     callSoon = callFromThread
-
-
-@implementer(IReactorTCP, IReactorSocket)
-class RaisingMemoryReactor:
-    """A reactor on which listening raises `listenException`, and connecting `connectException`."""
-
-    def __init__(
-        self,
-        listenException: BaseException | None = None,
-        connectException: BaseException | None = None,
-    ) -> None:
-        self._listen_exception = listenException
-        self._connect_exception = connectException
-
-    def listenTCP(
-        self, port: int, factory: Any, backlog: int = 50, interface: str = "", **options: Any
-    ) -> Any:
-        _raise(self._listen_exception)
-
-    def listenSSL(
-        self,
-        port: int,
-        factory: Any,
-        contextFactory: Any,
-        backlog: int = 50,
-        interface: str = "",
-        **options: Any,
-    ) -> Any:
-        _raise(self._listen_exception)
-
-    def adoptStreamPort(self, fileDescriptor: int, addressFamily: int, factory: Any) -> Any:
-        _raise(self._listen_exception)
-
-    def connectTCP(
-        self,
-        host: str,
-        port: int,
-        factory: Any,
-        timeout: float = 30,
-        bindAddress: tuple[str, int] | None = None,
-        **options: Any,
-    ) -> Any:
-        _raise(self._connect_exception)
-
-    def connectSSL(
-        self,
-        host: str,
-        port: int,
-        factory: Any,
-        contextFactory: Any,
-        timeout: float = 30,
-        bindAddress: tuple[str, int] | None = None,
-        **options: Any,
-    ) -> Any:
-        _raise(self._connect_exception)
-
-    def adoptStreamConnection(self, fileDescriptor: int, addressFamily: int, factory: Any) -> Any:
-        _raise(self._connect_exception)
-
-
-def _raise(exception: BaseException | None) -> None:
-    if exception is None:
-        raise TypeError("this RaisingMemoryReactor was not told what to raise here")
-    raise exception

@@ -1,8 +1,8 @@
 """The simulated engine under a Link: what a stream asks of an IEngine, without a kernel.
 
 Facts: bytes accepted by `write` wait in the output of their end. A turn puts
-them on the wire in pieces, each due some time later and never before the one
-ahead of it; and it takes what is due off the wire, as much as chance wants. In
+them on the wire in pieces, each due some time later; and it takes what is due
+off the wire, in order and as much as chance wants. A reset overtakes data. In
 each direction a connection holds `capacity` bytes between the two outputs, read
 or not, as the buffers of two kernels do. All chance comes from one Random, and
 is asked in an order that only the calls decide: the same seed, the same run.
@@ -69,7 +69,6 @@ class End:
         self.output = bytearray()
         self.unread = 0  # bytes on the wire, or at the peer and not taken
         self.sent = 0
-        self.last_due = 0.0
         self.inbox: deque[tuple[float, bytes]] = deque()
         self.reset_due = math.inf
         self.low, self.high, self.cap = HIGH_WATER // 4, HIGH_WATER, NO_CAP
@@ -268,7 +267,7 @@ class Wire:
         if end.wrote and end.notify & NOTIFY_EMPTIED:
             self._record(EMPTIED, end)
         end.wrote = False
-        if end.closing and not end.lingering:
+        if end.closing:
             self._finish(end)
         elif end.shutting and not end.shut:
             self._send_fin(end)
@@ -308,18 +307,16 @@ class Wire:
             end.peer.reset_due = self._arrival(end, 0)
 
     def _arrival(self, end: End, size: int) -> float:
-        """When so many bytes that are sent now arrive: never before what went ahead."""
+        """When so many bytes that are sent now arrive."""
         lane = end.lane
         lane.free_at = max(lane.free_at, self._now()) + size / self._conditions.bandwidth
-        due = lane.free_at + self._chance.uniform(*self._conditions.delay)
-        end.last_due = max(end.last_due, due)
-        return end.last_due
+        return lane.free_at + self._chance.uniform(*self._conditions.delay)
 
     # Receiving
 
     def _read(self, end: End) -> None:
         now = self._now()
-        if end.reset_due <= now and not self._is_read_before_reset(end, now):
+        if end.reset_due <= now:
             self._lost(end, ECONNRESET)
         elif end.inbox[0][1] == FIN:
             end.inbox.popleft()
@@ -329,11 +326,6 @@ class Wire:
             if not end.closing:
                 self._record(DATA, end, data=data)
             self._taken(end.peer, len(data))
-
-    def _is_read_before_reset(self, end: End, now: float) -> bool:
-        """Some of what came before a reset may be read yet, or none."""
-        waits = end.takes_input() and end.inbox and end.inbox[0][0] <= now
-        return bool(waits) and self._chance.random() < 0.5
 
     def _take(self, end: End, now: float) -> bytes:
         pieces = []

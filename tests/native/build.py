@@ -73,7 +73,7 @@ class Variant:
         return f"reactorlib_engine_{self.name}"
 
 
-KQUEUE = Variant("kqueue")
+KQUEUE = Variant("kqueue", macros=(("REACTORLIB_WITHOUT_MMSG", "1"),))
 SANITIZED = Variant("sanitized", SANITIZERS)
 VARIANTS = {variant.name: variant for variant in (KQUEUE, SANITIZED)}
 

@@ -2,8 +2,9 @@
  *
  *   driver.c     the command: one run of one kind on one poller
  *   model.c      what every record and every byte is held against
+ *   client.c     the other side of what is in the engine
  *   random.c     operations in an order that a seed decides
- *   scenarios.c  single cases that need C: speed, threads, forks, time
+ *   scenarios.c  single cases, and with them listeners.c and callers.c
  *   faults.c     library calls that fail when told
  *
  * Whatever is wrong ends the process with the place in the source.
@@ -57,6 +58,10 @@ struct model {
     uint64_t total[IDS]; /* bytes written under each id; UNKNOWN after a rough end */
 };
 
+extern struct model model; /* of the run under way */
+
+void begin(const char *poller); /* a fresh model, with an engine */
+struct party *add_pair(int *peer); /* a stream that is sent little at a time, and its other side */
 uint32_t new_id(struct model *m);
 void fill(uint32_t id, uint64_t offset, char *data, size_t size);
 void consume(struct incoming *in, const char *data, size_t size);
@@ -66,10 +71,34 @@ int party_write(struct model *m, struct party *p, size_t size);
 int model_turn(struct model *m, double seconds); /* returns the number of records */
 int64_t still_open(struct model *m);
 
+/* client.c */
+struct client {
+    int fd; /* 0: none */
+    int ended;
+    int broken; /* a reset was told; what comes now looks like a clean end */
+    uint32_t id;
+    struct incoming in;
+};
+
+void client_send(struct model *m, struct client *c, size_t size);
+void client_receive(struct model *m, struct client *c, size_t most);
+void client_end(struct client *c);
+void client_close(struct model *m, struct client *c, int reset);
+
 /* random.c */
 enum profile { MIXED, STUTTER, CHURN, CROWD };
 /* Returns what allocations_left was at the end of the steps. */
 int64_t run_random(const char *poller, uint64_t seed, int64_t steps, enum profile profile);
+
+/* listeners.c */
+void accept_fails(const char *poller);
+void a_listener_is_resumed_without_memory(const char *poller);
+
+/* callers.c */
+void another_thread_is_refused(const char *poller);
+void a_child_is_refused(const char *poller);
+void nothing_goes_after_the_close(const char *poller);
+void everything_is_closed(const char *poller);
 
 /* scenarios.c */
 void run_scenarios(const char *poller);

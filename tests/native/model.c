@@ -1,11 +1,15 @@
 /* Every record must fit what was asked of its party, every byte its place. */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "driver.h"
+
+struct model model;
 
 static char outgoing[1 << 20];
 
@@ -193,4 +197,21 @@ int64_t still_open(struct model *m)
     struct engine_counters counters;
     engine_count(m->e, &counters);
     return counters.open;
+}
+
+void begin(const char *poller)
+{
+    memset(&model, 0, offsetof(struct model, total));
+    CHECK(engine_open(poller, &model.e) == 0);
+}
+
+struct party *add_pair(int *peer)
+{
+    int ends[2], small = 4096;
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
+    for (int i = 0; i < 2; i++)
+        CHECK(fcntl(ends[i], F_SETFL, O_NONBLOCK) == 0);
+    CHECK(setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof small) == 0);
+    *peer = ends[1];
+    return party_add(&model, ends[0], ENGINE_STREAM);
 }

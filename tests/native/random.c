@@ -14,14 +14,6 @@
 
 enum { CLIENTS = 48 };
 
-struct client { /* outside the engine */
-    int fd; /* 0: none */
-    int ended;
-    int broken; /* a reset was told; what comes now looks like a clean end */
-    uint32_t id;
-    struct incoming in;
-};
-
 struct run {
     struct model *m;
     uint64_t seed;
@@ -30,10 +22,8 @@ struct run {
     socklen_t address_size;
     struct client clients[CLIENTS];
     int copies[CLIENTS], copy_count;
-    char data[1 << 18];
 };
 
-static struct model model;
 static struct run run;
 
 static uint32_t chance(struct run *r, uint32_t below)
@@ -105,40 +95,6 @@ static void client_open(struct run *r, int fd)
         close(fd);
 }
 
-static void client_send(struct run *r, struct client *c, size_t size)
-{
-    uint64_t *total = &r->m->total[c->id];
-    if (c->ended)
-        return;
-    fill(c->id, *total, r->data, size);
-    ssize_t sent = sendto(c->fd, r->data, size, MSG_NOSIGNAL, NULL, 0);
-    if (sent > 0)
-        *total += (uint64_t)sent;
-    else if (errno != EAGAIN)
-        c->broken = 1;
-}
-
-static void client_receive(struct run *r, struct client *c)
-{
-    ssize_t got = recvfrom(c->fd, r->data, some_size(r), 0, NULL, NULL);
-    if (got > 0)
-        consume(&c->in, r->data, (size_t)got);
-    else if (got < 0 && errno != EAGAIN)
-        c->broken = 1;
-    else if (got == 0 && !c->broken)
-        consume_end(r->m, &c->in);
-}
-
-static void client_close(struct run *r, struct client *c, int reset)
-{
-    struct linger at_once = {1, 0};
-    if (reset)
-        setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
-    r->m->total[c->id] = reset ? (uint64_t)UNKNOWN : r->m->total[c->id];
-    close(c->fd);
-    c->fd = 0;
-}
-
 static void act_outside(struct run *r)
 {
     struct client *c = &r->clients[chance(r, CLIENTS)];
@@ -149,20 +105,19 @@ static void act_outside(struct run *r)
     }
     switch (chance(r, 24)) {
     case 0:
-        client_close(r, c, 0);
+        client_close(r->m, c, 0);
         break;
     case 1:
-        client_close(r, c, 1);
+        client_close(r->m, c, 1);
         break;
     case 2:
-        shutdown(c->fd, SHUT_WR);
-        c->ended = 1;
+        client_end(c);
         break;
     case 3: case 4: case 5: case 6: case 7: case 8: case 9:
-        client_send(r, c, some_size(r));
+        client_send(r->m, c, some_size(r));
         break;
     default:
-        client_receive(r, c);
+        client_receive(r->m, c, some_size(r));
     }
 }
 
@@ -223,7 +178,7 @@ static void act_on_stream(struct run *r, struct party *p)
     CHECK(result == 0 || result == -ENOMEM);
 }
 
-static void add_pair(struct run *r)
+static void add_two(struct run *r)
 {
     int ends[2], one_way = (int)chance(r, 2);
     CHECK(one_way ? pipe(ends) == 0 : socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
@@ -307,12 +262,12 @@ static void churn(struct run *r)
 {
     struct client *c = &r->clients[chance(r, CLIENTS)];
     if (c->fd)
-        client_close(r, c, (int)chance(r, 2));
+        client_close(r->m, c, (int)chance(r, 2));
     int fd = connect_some(r);
     if (fd < 0)
         return;
     *c = (struct client){.fd = fd, .id = new_id(r->m)};
-    client_send(r, c, 1 + chance(r, 50));
+    client_send(r->m, c, 1 + chance(r, 50));
     struct party *p = some_stream(r);
     if (p && chance(r, 2)) /* enough to block one that is written to again and again */
         party_write(r->m, p, chance(r, 30) ? 20 : 250000);
@@ -336,7 +291,7 @@ static void step(struct run *r, enum profile profile)
     else if (what < 47 && room(r))
         add_connecting(r);
     else if (what < 48 && room(r))
-        add_pair(r);
+        add_two(r);
     else if (what < 50 && room(r))
         add_watched(r);
     else if (what < 51)
@@ -351,7 +306,7 @@ static void step(struct run *r, enum profile profile)
 static void let_a_crowd_in(struct run *r)
 {
     for (int i = 0; i < 150; i++)
-        add_pair(r);
+        add_two(r);
     for (int i = 0; i < PARTIES; i++) {
         struct party *p = &r->m->parties[i];
         if (p->handle && p != r->listener)
@@ -385,7 +340,7 @@ static void clear_up(struct run *r)
         close(r->copies[--r->copy_count]);
     for (int i = 0; i < CLIENTS; i++)
         if (r->clients[i].fd)
-            client_close(r, &r->clients[i], 1);
+            client_close(r->m, &r->clients[i], 1);
     for (int i = 0; i < PARTIES; i++) {
         struct party *p = &r->m->parties[i];
         if (p->handle && p->vanished) {

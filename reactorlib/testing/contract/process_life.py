@@ -46,7 +46,7 @@ class LifeContract(ProcessParts):
             ("exit 1", error.ProcessTerminated, (1, None)),
             ("exit 255", error.ProcessTerminated, (255, None)),
             ("kill -TERM $$", error.ProcessTerminated, (None, signal.SIGTERM)),
-            ("kill -SEGV $$", error.ProcessTerminated, (None, signal.SIGSEGV)),
+            ("kill -ABRT $$", error.ProcessTerminated, (None, signal.SIGABRT)),
         ],
     )
     def test_how_it_ended(

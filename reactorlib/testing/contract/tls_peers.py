@@ -35,8 +35,9 @@ class Settings:
         self.authority = authority
         self.own = authority.issue(NAME, LOOPBACK, "::1")
 
-    def server(self, **options: Any) -> CertificateOptions:
-        return CertificateOptions(self.own.privateKey, self.own.certificate, **options)
+    def server(self, own: Any = None, **options: Any) -> CertificateOptions:
+        own = own or self.own
+        return CertificateOptions(own.privateKey, own.certificate, **options)
 
     def client(self, hostname: str | None = NAME, **options: Any) -> ClientContextFactory:
         return ClientContextFactory(hostname, self.authority.root, **options)
@@ -51,6 +52,7 @@ class TLSNet(Net):
         self.server = settings.server()
         self.client = settings.client()
         self.peers: list[TLSPeer] = []
+        self.factories: list[Any] = []
 
     def turn(self, times: int = 3) -> None:
         for peer in self.peers:
@@ -122,7 +124,15 @@ class TLSNet(Net):
         host = port.getsockname() if isinstance(port, socket.socket) else port.getHost()
         address = (host.host, host.port) if hasattr(host, "host") else host[:2]
         context = contextFactory or self.client
+        self.factories.append(factory)
         return self.reactor.connectSSL(*address, factory, context, **options)
+
+    def close(self) -> None:
+        for protocol in (each for factory in self.factories for each in factory.protocols):
+            protocol.hooks.clear()
+            if protocol.connected:
+                protocol.transport.abortConnection()
+        super().close()
 
 
 class TLSNetwork(TCPNetwork):

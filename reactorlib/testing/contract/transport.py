@@ -88,6 +88,7 @@ class Writing:
         ours, _ = network.pair()
         ours.transport.abortConnection()
         ours.transport.write(b"dropped")
+        assert ours.transport.bufferedBytes == 0
         network.settle()
         assert network.arrived() == b""
 

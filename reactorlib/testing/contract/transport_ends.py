@@ -160,6 +160,27 @@ class Ending:
         network.unblock()
         network.until(lambda: theirs.reason)
 
+    def test_past_the_cap_it_is_aborted(self, network: Network) -> None:
+        ours, theirs = network.pair()
+        network.block()
+        ours.transport.setWriteBufferLimits(high=50, cap=100)
+        ours.transport.write(network.plenty)
+        network.until(lambda: ours.reason)
+        assert ours.reason.check(error.ConnectionAborted)
+        assert "cap" in ours.reason.getErrorMessage()
+        network.unblock()
+        network.until(lambda: theirs.reason)
+        assert theirs.reason.type is error.ConnectionLost
+
+    def test_one_that_does_not_read_lets_its_peer_finish(self, network: Network) -> None:
+        ours, theirs = network.pair()
+        ours.transport.pauseProducing()
+        theirs.transport.write(network.plenty)
+        network.settle()
+        ours.transport.loseConnection()
+        network.until(lambda: ours.reason and theirs.reason)
+        assert theirs.reason.check(error.ConnectionDone)
+
     @pytest.mark.parametrize("how", ["loseConnection", "abortConnection"])
     def test_an_end_in_connectionMade(self, network: Network, how: str) -> None:
         ours, theirs = network.pair(Recorder(made=lambda it: getattr(it.transport, how)()))

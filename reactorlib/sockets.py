@@ -1,0 +1,37 @@
+"""Socket objects on descriptors that are not theirs to close, and on copies of them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def borrowed_socket(descriptor: int) -> Iterator[socket.socket]:
+    """A socket object on a descriptor that stays its owner's."""
+    borrowed = socket.socket(fileno=descriptor)
+    try:
+        yield borrowed
+    finally:
+        borrowed.detach()
+
+
+class LentSocket(socket.socket):
+    """A socket on a descriptor that only the engine closes, not even the collector does."""
+
+    __slots__ = ()
+
+    def __del__(self) -> None:
+        self.detach()
+
+
+def duplicated(descriptor: int, family: int) -> socket.socket:
+    """A socket of one's own. Raises OSError if the descriptor is not a socket."""
+    duplicate = os.dup(descriptor)
+    try:
+        return socket.socket(family, fileno=duplicate)
+    except BaseException:
+        os.close(duplicate)
+        raise

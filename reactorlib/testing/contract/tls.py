@@ -1,0 +1,23 @@
+"""All the TLS contracts in one: what TLS adds, and what must stay as it is on TCP.
+
+Certificates are made by trustme, which is not needed for anything else.
+"""
+
+from __future__ import annotations
+
+from reactorlib.testing.contract.tls_connection import EndingsContract, RecordsContract
+from reactorlib.testing.contract.tls_handshake import HandshakeContract
+from reactorlib.testing.contract.tls_start import StartTLSContract
+from reactorlib.testing.contract.tls_streams import (
+    TLSMachineContract,
+    TLSStreamsContract,
+    TLSTransportContract,
+)
+
+__all__ = ["TLSContract", "TLSMachineContract", "TLSStreamsContract", "TLSTransportContract"]
+
+
+class TLSContract(
+    HandshakeContract, RecordsContract, StartTLSContract, EndingsContract, TLSStreamsContract
+):
+    """What a reactor with TLS must do."""

@@ -1,0 +1,360 @@
+"""The hand-shake: who is who, what is agreed on, and everything that can go wrong with it."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+from collections.abc import Callable
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+from zope.interface import implementer
+from zope.interface.verify import verifyObject
+
+from reactorlib import error
+from reactorlib.interfaces import (
+    IHandshakeListener,
+    INegotiated,
+    IReactorSSL,
+    ISSLTransport,
+    ITLSTransport,
+)
+from reactorlib.ssl import Certificate
+from reactorlib.testing.certificates import Authority
+from reactorlib.testing.contract.base import LoggedErrors
+from reactorlib.testing.contract.tcp_peers import (
+    LOOPBACK,
+    Fault,
+    Recorder,
+    RecordingFactory,
+    echo,
+    raises,
+    reset,
+)
+from reactorlib.testing.contract.tls_peers import NAME, Settings, TLSContractBase, TLSNet
+from reactorlib.testing.tlspeer import Cut, TLSPeer
+
+PAST = datetime(2001, 1, 1, tzinfo=timezone.utc)
+
+
+@implementer(IHandshakeListener)
+class Listener(Recorder):
+    """A Recorder with `shaken`."""
+
+    def handshakeCompleted(self) -> None:
+        self.note("shaken")
+
+
+class HandshakeContract(TLSContractBase):
+    """What listenSSL and connectSSL do before data flows."""
+
+    def ends(self, net: TLSNet, server: Any, client: Any, **options: Any) -> tuple[Any, Any]:
+        """A Recorder for each side of a connection made with these context factories."""
+        port = net.listen(lambda: Recorder(data=echo), contextFactory=server)
+        theirs = Recorder(made=lambda it: it.transport.write(b"hello"))
+        net.connect(port, RecordingFactory(lambda: theirs), client, **options)
+        net.turn_until(lambda: theirs.received or theirs.reason)
+        net.turn_until(lambda: port.factory.protocols)
+        return port.factory.protocols[0], theirs
+
+    def check_alive(self, net: TLSNet, port: Any) -> None:
+        """The port still serves."""
+        port.factory.protocol = lambda: Recorder(data=echo)
+        assert net.ask(net.dial(port), b"alive") == b"alive"
+
+    # Who is who
+
+    def test_both_sides(self, net: TLSNet) -> None:
+        ours, theirs = self.ends(net, net.server, net.client)
+        assert (ours.received, theirs.received) == (b"hello", b"hello")
+        for transport in (ours.transport, theirs.transport):
+            assert transport.TLS
+            for interface in (ITLSTransport, ISSLTransport, INegotiated):
+                assert verifyObject(interface, transport)
+            assert transport.negotiatedProtocol is None
+        assert ours.transport.getPeerCertificate() is None
+        certificate = theirs.transport.getPeerCertificate()
+        assert isinstance(certificate, Certificate)
+        assert certificate.dumpPEM() in net.settings.own.certificate.read_bytes()
+        assert ("DNS", NAME) in certificate.details["subjectAltName"]
+        ours.transport.loseConnection()
+        net.until_lost(ours, theirs)
+        assert [each.reason.type for each in (ours, theirs)] == [error.ConnectionDone] * 2
+        assert theirs.transport.getPeerCertificate() is None
+        assert not theirs.transport.TLS
+
+    def test_a_reactor_and_a_plain_connection_say_what_they_provide(self, net: TLSNet) -> None:
+        assert verifyObject(IReactorSSL, net.reactor)
+        factory = RecordingFactory()
+        net.ports.append(net.reactor.listenTCP(0, factory, interface=LOOPBACK))
+        protocol, _ = net.accepted(net.ports[-1], net.dial_plain(net.ports[-1]))
+        assert verifyObject(ITLSTransport, protocol.transport)
+        assert not ISSLTransport.providedBy(protocol.transport)
+        assert not protocol.transport.TLS
+        assert protocol.transport.getPeerCertificate() is None
+        assert protocol.transport.negotiatedProtocol is None
+
+    def test_contexts_of_the_standard_library_will_do(self, net: TLSNet) -> None:
+        ours, theirs = self.ends(net, net.server.getContext(), net.settings.client().getContext())
+        assert (ours.received, theirs.received) == (b"hello", b"hello")
+        assert theirs.transport.getPeerCertificate().details
+
+    def test_a_client_shows_its_certificate(self, net: TLSNet) -> None:
+        own = net.settings.authority.issue("client.example")
+        server = net.settings.server(trustRoot=net.settings.authority.root)
+        ours, _ = self.ends(net, server, net.settings.client(clientCertificate=own))
+        shown = ours.transport.getPeerCertificate()
+        assert shown.details["subjectAltName"] == (("DNS", "client.example"),)
+
+    def test_a_client_without_one_is_refused(self, net: TLSNet) -> None:
+        server = net.settings.server(trustRoot=net.settings.authority.root)
+        ours, theirs = self.ends(net, server, net.client)
+        net.until_lost(ours, theirs)
+        assert ours.reason.check(error.VerifyError)
+        assert "no certificate" in ours.reason.getErrorMessage()
+        assert theirs.reason.check(error.CertificateError)
+
+    def test_a_client_may_be_asked_without_being_made_to(self, net: TLSNet) -> None:
+        root = net.settings.authority.root
+        server = net.settings.server(trustRoot=root, requireCertificate=False)
+        ours, theirs = self.ends(net, server, net.client)
+        assert theirs.received == b"hello"
+        assert ours.transport.getPeerCertificate() is None
+
+    def test_names_choose_certificates(self, net: TLSNet) -> None:
+        authority = net.settings.authority
+        names = {
+            name: net.settings.server(authority.issue(name))
+            for name in ("one.example", "*.Two.example")
+        }
+        port = net.listen(contextFactory=net.settings.server(names=names))
+        for asked, shown in (
+            (NAME, NAME),
+            ("ONE.example", "one.example"),
+            ("x.two.example", "*.two.example"),
+            (LOOPBACK, NAME),
+        ):
+            protocol = Recorder()
+            client = net.settings.client(asked)
+            net.connect(port, RecordingFactory(lambda protocol=protocol: protocol), client)
+            net.turn_until(
+                lambda protocol=protocol: (
+                    protocol.connected and protocol.transport.getPeerCertificate()
+                )
+            )
+            details = protocol.transport.getPeerCertificate().details
+            assert ("DNS", shown) in details["subjectAltName"]
+
+    def test_a_protocol_within_is_agreed_on(self, net: TLSNet) -> None:
+        server = net.settings.server(acceptableProtocols=[b"h2", b"http/1.1"])
+        for offered, agreed in (([b"http/1.1", b"x"], b"http/1.1"), ([b"y"], None), ([], None)):
+            client = net.settings.client(acceptableProtocols=offered)
+            ours, theirs = self.ends(net, server, client)
+            assert ours.transport.negotiatedProtocol == agreed
+            assert theirs.transport.negotiatedProtocol == agreed
+
+    def test_a_listener_is_told_before_data_comes(self, net: TLSNet) -> None:
+        def ask(protocol: Any) -> None:
+            assert protocol.transport.getPeerCertificate() is not None
+            protocol.transport.write(b"question")
+
+        port = net.listen(lambda: Listener(data=echo))
+        client = Listener(shaken=ask)
+        net.connect(port, RecordingFactory(lambda: client))
+        net.turn_until(lambda: client.received == b"question")
+        assert client.calls == ["made", "shaken", "data"]
+        assert port.factory.protocols[0].calls == ["made", "shaken", "data"]
+
+    def test_nobody_is_told_after_the_end(self, net: TLSNet) -> None:
+        def leave(protocol: Any) -> None:
+            protocol.transport.write(b"goodbye")
+            protocol.transport.loseConnection()
+
+        port = net.listen(lambda: Listener(made=leave))
+        peer = net.dial(port)
+        assert net.read_all(peer) == b"goodbye"
+        protocol = port.factory.protocols[0]
+        net.until_lost(protocol)
+        assert protocol.calls == ["made", "lost"]
+
+    # Faults of the peer
+
+    @pytest.mark.parametrize(
+        "data", [b"GET / HTTP/1.0\r\n\r\n", b"\0" * 100, b"\x16\x03\x01\0\x05hello"]
+    )
+    def test_a_peer_that_speaks_plain_text(self, net: TLSNet, data: bytes) -> None:
+        protocol, peer = net.plain_pair()
+        peer.sendall(data)
+        net.until_lost(protocol)
+        assert protocol.reason.type is error.SSLError
+        assert protocol.calls == ["made", "lost"]
+        assert net.read_all(peer)[:1] in (b"\x15", b"")  # an alert
+        self.check_alive(net, net.ports[-1])
+
+    def test_a_server_that_speaks_plain_text(self, net: TLSNet) -> None:
+        listener = net.listener()
+        factory = RecordingFactory()
+        connector = net.connect(listener, factory)
+        net.turn_until(lambda: factory.protocols)
+        peer, _ = listener.accept()
+        net.sockets.append(peer)
+        peer.sendall(b"220 mail.example ESMTP\r\n")
+        net.until_lost(factory.protocols[0])
+        assert "not TLS" in factory.protocols[0].reason.getErrorMessage()
+        assert factory.calls == ["start", "started", "building", "lost", "stop"]
+        assert factory.reasons == [factory.protocols[0].reason]
+        assert connector.state == "disconnected"
+
+    @pytest.mark.parametrize("end", [socket.socket.close, reset])
+    @pytest.mark.parametrize("size", [0, 3, 50])
+    def test_half_a_handshake(
+        self, net: TLSNet, size: int, end: Callable[[socket.socket], object]
+    ) -> None:
+        protocol, plain = net.plain_pair()
+        peer = TLSPeer(plain, net.client.getContext(), NAME)
+        with contextlib.suppress(ssl.SSLWantReadError):
+            peer.tls.do_handshake()
+        plain.sendall(peer._outgoing.read()[:size])
+        net.turn()
+        end(plain)
+        net.until_lost(protocol)
+        clean = end is not reset
+        assert protocol.reason.type is (error.SSLError if clean else error.ConnectionLost)
+        assert ("hand-shake" in protocol.reason.getErrorMessage()) == clean
+        self.check_alive(net, net.ports[-1])
+
+    @pytest.mark.parametrize("waiting", [b"", b"unsent"])
+    def test_a_handshake_that_never_ends(self, net: TLSNet, waiting: bytes) -> None:
+        port = net.listen(contextFactory=net.settings.server(handshakeTimeout=0.01))
+        protocol, peer = net.accepted(port, net.dial_plain(port))
+        protocol.transport.write(waiting)
+        if waiting:
+            protocol.transport.loseConnection()
+        net.until_lost(protocol)
+        assert protocol.reason.type is error.SSLError
+        assert "0.01 seconds" in protocol.reason.getErrorMessage()
+        assert net.is_reset(peer)
+
+    def test_the_time_allowed(self, net: TLSNet) -> None:
+        net.plain_pair()
+        begun = net.reactor.seconds()
+        (call,) = net.reactor.getDelayedCalls()
+        assert 29 < call.getTime() - begun <= 30
+        net.ports[-1].factory.protocols[0].transport.abortConnection()
+        port = net.listen(contextFactory=net.settings.server(handshakeTimeout=None))
+        protocol, _ = net.accepted(port, net.dial_plain(port))
+        net.turn()
+        assert net.reactor.getDelayedCalls() == []
+        assert protocol.calls == ["made"]
+
+    def test_an_unknown_authority(self, net: TLSNet, strangers: Settings) -> None:
+        ours, theirs = self.ends(net, strangers.server(), net.client)
+        net.until_lost(ours, theirs)
+        assert theirs.reason.check(error.PeerVerifyError)
+        assert "unable to get local issuer" in theirs.reason.getErrorMessage()
+        assert ours.reason.check(error.CertificateError)
+        assert "unknown ca" in ours.reason.getErrorMessage()
+        net.dial(net.ports[-1], strangers.client().getContext())
+
+    @pytest.fixture
+    def strangers(self, tmp_path: Path) -> Settings:
+        """Those of an authority that the others do not know."""
+        return Settings(Authority(tmp_path))
+
+    def test_another_name(self, net: TLSNet) -> None:
+        client = net.settings.client("other.example")
+        ours, theirs = self.ends(net, net.server, client)
+        net.until_lost(ours, theirs)
+        assert theirs.reason.check(error.PeerVerifyError)
+        assert "not valid for 'other.example'" in theirs.reason.getErrorMessage()
+        assert ours.reason.check(error.CertificateError)
+        self.check_alive(net, net.ports[-1])
+
+    def test_the_name_is_the_host_unless_there_is_another(self, net: TLSNet) -> None:
+        _, theirs = self.ends(net, net.server, net.settings.client(None))
+        assert theirs.received == b"hello"
+
+    def test_an_expired_certificate(self, net: TLSNet) -> None:
+        server = net.settings.server(net.settings.authority.issue(NAME, not_after=PAST))
+        ours, theirs = self.ends(net, server, net.client)
+        net.until_lost(ours, theirs)
+        assert theirs.reason.check(error.PeerVerifyError)
+        assert "expired" in theirs.reason.getErrorMessage()
+        assert ours.reason.check(error.CertificateError)
+        assert "expired" in ours.reason.getErrorMessage()
+
+    def test_nothing_in_common(self, net: TLSNet) -> None:
+        old, new = net.settings.client().getContext(), net.settings.server().getContext()
+        old.maximum_version = ssl.TLSVersion.TLSv1_2
+        new.minimum_version = ssl.TLSVersion.TLSv1_3
+        ours, theirs = self.ends(net, new, old)
+        net.until_lost(ours, theirs)
+        assert [each.reason.type for each in (ours, theirs)] == [error.SSLError] * 2
+        assert "unsupported protocol" in ours.reason.getErrorMessage()
+        assert "protocol version" in theirs.reason.getErrorMessage()
+
+    def test_a_server_without_a_certificate(self, net: TLSNet) -> None:
+        ours, theirs = self.ends(net, ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), net.client)
+        net.until_lost(ours, theirs)
+        assert "no certificate" in ours.reason.getErrorMessage()
+
+    # Faults of the program
+
+    def test_what_is_no_context_factory(self, net: TLSNet) -> None:
+        class Wrong:
+            def getContext(self) -> None: ...
+
+        listen, connect = net.reactor.listenSSL, net.reactor.connectSSL
+        for wrong, match in (
+            (None, "not NoneType"),
+            ("cert.pem", "not str"),
+            (Wrong(), "Wrong.get"),
+        ):
+            with pytest.raises(TypeError, match=match):
+                listen(0, RecordingFactory(), wrong, interface=LOOPBACK)
+            with pytest.raises(TypeError, match=match):
+                connect(LOOPBACK, 1, RecordingFactory(), wrong)
+        with pytest.raises(error.SSLError, match="TLS_CLIENT"):
+            listen(0, RecordingFactory(), net.client, interface=LOOPBACK)
+        with pytest.raises(error.SSLError, match="TLS_SERVER"):
+            connect(LOOPBACK, 1, RecordingFactory(), net.server)
+
+    def test_a_context_that_allows_nothing(self, net: TLSNet, logged_errors: LoggedErrors) -> None:
+        context = net.settings.client().getContext()
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        factory = RecordingFactory()
+        net.connect(net.listen(), factory, context)
+        net.turn_until(lambda: "lost" in factory.calls)
+        assert len(logged_errors.take(error.SSLError)) == 1
+
+    def test_a_context_factory_that_fails_costs_one_connection(
+        self, net: TLSNet, logged_errors: LoggedErrors
+    ) -> None:
+        class Failing:
+            fails = False
+
+            def getContext(self) -> ssl.SSLContext:
+                if self.fails:
+                    raises()
+                context: ssl.SSLContext = net.server.getContext()
+                return context
+
+        failing = Failing()
+        port = net.listen(contextFactory=failing)
+        failing.fails = True
+        assert net.is_reset(net.dial_plain(port))
+        assert len(logged_errors.take(Fault)) == 1
+        assert port.factory.protocols[0].calls == []
+        failing.fails = False
+        self.check_alive(net, port)
+
+    def test_a_listener_that_raises(self, net: TLSNet, logged_errors: LoggedErrors) -> None:
+        port = net.listen(lambda: Listener(shaken=raises))
+        with pytest.raises((ConnectionResetError, Cut)):
+            net.read(net.dial(port), 1)
+        assert port.factory.protocols[0].reason.check(Fault)
+        assert len(logged_errors.take(Fault)) == 1

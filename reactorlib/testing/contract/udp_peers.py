@@ -1,0 +1,151 @@
+"""What the contracts of datagram ports stand on: protocols that write down, and plain sockets."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from reactorlib.protocol import DatagramProtocol
+from reactorlib.testing.contract.base import ContractBase
+
+LOOPBACK = "127.0.0.1"
+HOSTS = [LOOPBACK, "::1"]
+Hook = Callable[..., object]
+
+
+class Datagrams(DatagramProtocol):
+    """Writes down its calls; `hooks` by a call's name run in it.
+
+    The names are `start`, `received`, `refused` and `stop`.
+    """
+
+    noisy = False
+
+    def __init__(self, **hooks: Hook) -> None:
+        self.calls: list[str] = []
+        self.received: list[bytes] = []
+        self.senders: list[Any] = []
+        self.hooks = hooks
+
+    def startProtocol(self) -> None:
+        self.note("start")
+
+    def datagramReceived(self, datagram: bytes, addr: Any) -> None:
+        self.received.append(datagram)
+        self.senders.append(addr)
+        self.note("received", datagram, addr)
+
+    def connectionRefused(self) -> None:
+        self.note("refused")
+
+    def stopProtocol(self) -> None:
+        self.note("stop")
+
+    def note(self, name: str, *arguments: object) -> None:
+        self.calls.append(name)
+        if name in self.hooks:
+            self.hooks[name](self, *arguments)
+
+
+def echo(protocol: Datagrams, datagram: bytes, addr: Any) -> None:
+    """A `received` hook."""
+    protocol.transport.write(datagram, addr)
+
+
+class UDPNet:
+    """Ports, plain sockets and waiting, for one reactor. `close` ends all it made."""
+
+    def __init__(self, contract: ContractBase, reactor: Any) -> None:
+        self._contract = contract
+        self.reactor = reactor
+        self.ports: list[Any] = []
+        self.sockets: list[socket.socket] = []
+
+    def listen(self, protocol: Any = None, interface: str = LOOPBACK, **options: Any) -> Any:
+        """A port that the system chose."""
+        protocol = Datagrams() if protocol is None else protocol
+        return self.keep(self.reactor.listenUDP(0, protocol, interface, **options))
+
+    def keep(self, port: Any) -> Any:
+        """A port that is stopped with all others."""
+        self.ports.append(port)
+        return port
+
+    def socket(self, host: str = LOOPBACK, port: int = 0) -> socket.socket:
+        """A plain socket on that address."""
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self.sockets.append(socket.socket(family, socket.SOCK_DGRAM))
+        self.sockets[-1].bind((host, port))
+        self.sockets[-1].setblocking(False)
+        return self.sockets[-1]
+
+    def peer(self, port: Any) -> socket.socket:
+        """A plain socket that is connected to a port."""
+        host = port.getHost()
+        peer = self.socket(host.host)
+        peer.connect((host.host, host.port))
+        return peer
+
+    def pair(self, protocol: Any = None, interface: str = LOOPBACK) -> tuple[Any, socket.socket]:
+        """A protocol that the reactor serves, and a socket connected to its port."""
+        port = self.listen(protocol, interface)
+        return port.protocol, self.peer(port)
+
+    def turn(self, times: int = 3) -> None:
+        for _ in range(times):
+            self.reactor.iterate(0)
+
+    def turn_until(self, condition: Callable[[], object]) -> None:
+        self._contract.turn_until(self.reactor, condition)
+
+    def receive(self, sock: socket.socket, count: int = 1) -> list[bytes]:
+        """So many datagrams, while the reactor turns."""
+        received: list[bytes] = []
+
+        def all_there() -> bool:
+            try:
+                while len(received) < count:
+                    received.append(sock.recv(1 << 17))
+            except BlockingIOError:
+                return False
+            return True
+
+        self.turn_until(all_there)
+        return received
+
+    def is_quiet(self, sock: socket.socket) -> bool:
+        """Whether nothing more comes to a socket in some turns."""
+        self.turn()
+        try:
+            sock.recv(1)
+        except BlockingIOError:
+            return True
+        return False
+
+    def close(self) -> None:
+        for each in self.sockets:
+            each.close()
+        for port in self.ports:
+            port.stopListening()
+        self.turn_until(lambda: not any(port.connected for port in self.ports))
+
+
+class UDPContractBase(ContractBase):
+    """A ContractBase with a UDPNet."""
+
+    @pytest.fixture
+    def net(self, reactor: Any) -> Iterator[UDPNet]:
+        """Ports and sockets on the reactor of the test."""
+        net = UDPNet(self, reactor)
+        yield net
+        net.close()
+
+    @pytest.fixture
+    def log(self, caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+        """What the package logs, from warnings on."""
+        caplog.set_level(logging.WARNING, logger="reactorlib")
+        return caplog
