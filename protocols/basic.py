@@ -21,9 +21,8 @@ from reactorlib.protocols.framing import (
     LineFramer,
     NetstringFramer,
     netstring,
-    netstring_parts,
 )
-from reactorlib.protocols.receiver import BATCH, Receiver
+from reactorlib.protocols.receiver import BATCH, MOST_GATHERED, Receiver
 
 __all__ = [
     "FileSender",
@@ -72,10 +71,13 @@ class LineReceiver(Receiver):
 
     def sendLine(self, line: bytes) -> None:
         """Send a line; the delimiter is added."""
-        if self._gathered is None:
+        gathered = self._gathered
+        if gathered is None:
             self.transport.write(line + self.delimiter)
         else:
-            self._gathered += (line, self.delimiter)
+            gathered.append(line + self.delimiter)
+            if len(gathered) >= MOST_GATHERED:
+                self.flush_gathered()
 
     def setRawMode(self) -> None:
         """From the next byte on, give bytes to rawDataReceived."""
@@ -203,10 +205,13 @@ class NetstringReceiver(_StringReceiver):
 
     def sendString(self, string: bytes) -> None:
         """Send a netstring."""
-        if self._gathered is None:
+        gathered = self._gathered
+        if gathered is None:
             self.transport.write(netstring(string))
         else:
-            self._gathered += netstring_parts(string)
+            gathered.append(netstring(string))
+            if len(gathered) >= MOST_GATHERED:
+                self.flush_gathered()
 
     def _make_framer(self) -> Framer:
         return NetstringFramer(self.MAX_LENGTH)
@@ -238,10 +243,13 @@ class IntNStringReceiver(_StringReceiver):
             raise StringTooLongError(
                 f"a length of {len(string)} does not fit {self.prefixLength} bytes"
             ) from error
-        if self._gathered is None:
+        gathered = self._gathered
+        if gathered is None:
             self.transport.write(prefix + string)
         else:
-            self._gathered += (prefix, string)
+            gathered.append(prefix + string)
+            if len(gathered) >= MOST_GATHERED:
+                self.flush_gathered()
 
     def lengthLimitExceeded(self, length: int) -> None:
         """The peer announced a string of `length` bytes, too long. Loses the connection.

@@ -163,20 +163,16 @@ class LengthFramer(Framer):
 COMMA = ord(",")
 ZERO = ord("0")
 
-# Most strings are this short: for them no number is written or read.
-LENGTHS = [b"%d:" % length for length in range(1000)]
+# Most strings are shorter: for them no number is written or read.
+SHORT = 1000
+LENGTHS = [b"%d:" % length for length in range(SHORT)]
 KNOWN_LENGTHS = {text: length for length, text in enumerate(LENGTHS)}
 
 
 def netstring(data: bytes) -> bytes:
     """A netstring, such as `5:hello,`."""
-    return b"".join(netstring_parts(data))
-
-
-def netstring_parts(data: bytes) -> tuple[bytes, bytes, bytes]:
-    """The parts of a netstring, to be sent one after the other."""
     size = len(data)
-    return (LENGTHS[size] if size < len(LENGTHS) else b"%d:" % size), data, b","
+    return (LENGTHS[size] if size < SHORT else b"%d:" % size) + data + b","
 
 
 class NetstringFramer(LengthFramer):

@@ -21,8 +21,10 @@ from reactorlib.protocol import Protocol
 
 FIRST_PIECE = 256
 
-# From so many strings at once on, what they make a protocol send is gathered.
+# From so many strings at once on, what they make a protocol send is gathered: so many
+# pieces at most, for a producer that writes until it is paused must come to be paused.
 BATCH = 4
+MOST_GATHERED = 64
 EVERYTHING = sys.maxsize
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import ssl
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class Certificate:
     """
 
     der: bytes
-    details: dict[str, object] = field(default_factory=dict, compare=False, repr=False)
+    details: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def dumpPEM(self) -> bytes:
         """The certificate as PEM."""

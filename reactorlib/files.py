@@ -16,7 +16,7 @@ from zope.interface import implementer
 
 from reactorlib import error
 from reactorlib.failure import Failure
-from reactorlib.interfaces import IConsumer, IPushProducer
+from reactorlib.interfaces import IConsumer
 from reactorlib.protocol import connectionDone
 
 SLICE = 65_536
@@ -38,10 +38,9 @@ class _File:
 
     def discard(self) -> None:
         """Close at once, and tell nobody."""
-        if self.connected:
-            self.connected = False
-            del self.reactor.sinks[self._key]
-            os.close(self._descriptor)
+        self.connected = False
+        del self.reactor.sinks[self._key]
+        os.close(self._descriptor)
 
     def _end(self, reason: Failure) -> None:
         if self.connected:
@@ -71,7 +70,6 @@ class _File:
         return f"<{type(self).__name__} of {type(self.protocol).__name__}>"
 
 
-@implementer(IPushProducer)
 class FileReader(_File):
     """Reads a file to its end."""
 
@@ -89,16 +87,6 @@ class FileReader(_File):
         """Read on."""
         self._paused = False
         self._read_soon()
-
-    def stopProducing(self) -> None:
-        """Read no more, ever."""
-        self.loseConnection()
-
-    def loseConnection(self) -> None:
-        """Read no more, and tell the end."""
-        if not self.disconnecting:
-            self.disconnecting = True
-            self.reactor.callSoon(self._end, connectionDone)
 
     def _read_soon(self) -> None:
         if not self._due:

@@ -43,7 +43,7 @@ class CachingNameResolver:
         key = (hostName.lower(), portNumber, types, transportSemantics)
         expires, addresses = self._answers.get(key, (0.0, []))
         left = expires - self._clock.seconds()
-        if addresses and left > 0:
+        if left > 0:
             resolution = Resolution(hostName)
             resolution.ttl = left
             resolutionReceiver.resolutionBegan(resolution)

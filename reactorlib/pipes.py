@@ -32,8 +32,6 @@ class Pipe(Stream):
 
     def discard(self) -> None:
         """Close at once, and tell nobody but a producer."""
-        if not self.connected:
-            return
         descriptor = self.reactor.engine.detach(self._handle)
         if descriptor >= 0:  # else the engine has closed it and not told so yet
             os.close(descriptor)

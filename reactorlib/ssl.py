@@ -15,6 +15,7 @@ called, and never otherwise. What is wrong with them is a CertificateError.
 
 from __future__ import annotations
 
+import logging
 import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ from reactorlib import error
 from reactorlib.certificate import Certificate
 from reactorlib.interfaces import IContextFactory
 from reactorlib.tls import HANDSHAKE_TIMEOUT, context_of
+
+logger = logging.getLogger("reactorlib")
 
 __all__ = [
     "Certificate",
@@ -149,13 +152,19 @@ class CertificateOptions(ContextFactory):
             context.sni_callback = self._choose
         return context
 
-    def _choose(self, connection: Any, name: str | None, context: ssl.SSLContext) -> None:
+    def _choose(self, connection: Any, name: str | None, context: ssl.SSLContext) -> int | None:
         """Called in a hand-shake. A name that is not known gets what all others get."""
         name = (name or "").lower()
         wildcard = f"*.{name.partition('.')[2]}"
         factory = self._names.get(name, self._names.get(wildcard))
-        if factory is not None:
+        if factory is None:
+            return None
+        try:
             connection.context = context_of(factory)
+        except Exception:  # otherwise printed, and not logged
+            logger.exception("No context for %s from %r", name, factory)
+            return ssl.ALERT_DESCRIPTION_INTERNAL_ERROR
+        return None
 
     def _parts(self) -> list[ContextFactory]:
         others = [each for each in self._names.values() if isinstance(each, ContextFactory)]

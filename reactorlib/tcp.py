@@ -26,7 +26,7 @@ from reactorlib.stream import Stream
 
 if TYPE_CHECKING:
     from reactorlib.certificate import Certificate
-    from reactorlib.tls import TLSLayer
+    from reactorlib.tlslayer import TLSLayer
 
 logger = logging.getLogger("reactorlib")
 
@@ -58,7 +58,6 @@ class Connection(Stream):
     __slots__ = ("_peer", "_tls")
 
     is_client = False
-    peer_name: str | None = None  # what the other side is called, if that is known
 
     def __init__(self, reactor: Any, handle: int, peer: Any) -> None:
         super().__init__(reactor, handle)
@@ -141,7 +140,14 @@ class Connection(Stream):
     @property
     def __providedBy__(self) -> Any:
         """What it provides grows when it changes to TLS."""
-        return Provides(type(self), INegotiated) if self.TLS else implementedBy(type(self))
+        if self._tls is None:
+            return implementedBy(type(self))  # type: ignore[no-untyped-call]
+        return Provides(type(self), INegotiated)
+
+    @property
+    def peer_name(self) -> str | None:
+        """What the other side is called, if that is known."""
+        return None
 
     @property
     def TLS(self) -> bool:

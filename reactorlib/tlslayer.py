@@ -34,6 +34,8 @@ PIECE = 4 * RECORD
 
 NO_CAP = 2**32 - 1
 
+CUT = "it ended without notice (close_notify): what it sent may be cut short"
+
 
 class TLSLayer:
     """The engine of one connection, and the sink of its handle.
@@ -51,7 +53,6 @@ class TLSLayer:
         "_deferred",
         "_doom",
         "_end_waits",
-        "_engine_above",
         "_engine_write",
         "_handle",
         "_high",
@@ -89,11 +90,11 @@ class TLSLayer:
         self._waiting = 0  # bytes in `_pending`
         self._listed = False  # to be flushed
         self._wrote = False  # since the engine was empty last
-        self._total = engine.sent(handle) + engine.buffered(handle)
+        self._total: int = engine.sent(handle) + engine.buffered(handle)
         self._outstanding = engine.buffered(handle)  # not less than what waits below
         self._low, self._high, self._cap = 0, 0, NO_CAP
         self._bound = 0  # the mark to be passed next: high, or cap when above high
-        self._above = self._engine_above = False
+        self._above: bool = connection._choked
         self._paused = False
         self._closing = False  # nothing more may be written
         self._clean = False  # ... nor is anything left to be said but a farewell
@@ -112,12 +113,13 @@ class TLSLayer:
         self.engine.resume(self._handle)
         self._send(self.session.output())
         if held:
-            reactor.callSoon(self._catch_up, held)
+            self.session.keep(b"".join(held))
+            reactor.callSoon(self._catch_up)
 
-    def _catch_up(self, held: list[bytes]) -> None:
+    def _catch_up(self) -> None:
         try:
             if self.receiving:
-                self.dataReceived(b"".join(held))
+                self.dataReceived(b"")
         except Exception:
             self._connection.reactor.report(self)
 
@@ -149,7 +151,7 @@ class TLSLayer:
             return -ENOBUFS
         if self._above:
             return 0
-        if size >= RECORD and not self.session.shaking:
+        if size >= RECORD:
             self._encrypt()
             self._outstanding = self.engine.buffered(self._handle)
         if self._waiting + self._outstanding <= self._high:
@@ -218,8 +220,7 @@ class TLSLayer:
         self._closing = True
         self._clean = self.session.input_over and not self.buffered(handle)
         if self._is_allowed(handle):
-            if not self.session.shaking:
-                self._encrypt()
+            self._encrypt()
             self._send(self.session.close())
 
     # The way out
@@ -227,19 +228,20 @@ class TLSLayer:
     def flush(self) -> None:
         """Encrypt what was written in this turn."""
         self._listed = False
-        if not self.session.shaking:
-            self._encrypt()
+        self._encrypt()
+        if self._above:
             self._look_whether_drained()
 
     def _encrypt(self) -> None:
-        pending = self._pending
-        if not pending:
+        """All that waits, if it is possible now."""
+        pending, session = self._pending, self.session
+        if not pending or session.shaking or session.fault is not None:
             return
         data = pending[0] if len(pending) == 1 else b"".join(pending)
         self._pending = []
         self._waiting = 0
         self._wrote = True
-        encrypt = self.session.encrypt
+        encrypt = session.encrypt
         if len(data) <= PIECE:
             self._send(encrypt(data))
             return
@@ -251,14 +253,12 @@ class TLSLayer:
         size = len(ciphertext)
         self._outstanding += size
         result = self._engine_write(self._handle, ciphertext, size)
-        if result > 0:
-            self._engine_above = True
-        elif result not in (0, -EBADF, -EPIPE):
+        if result not in (0, 1, -EBADF, -EPIPE):
             self.engine.explain_write(result)
 
     def _look_whether_drained(self) -> None:
-        """The engine reports its own part only, and only if it was above the low mark."""
-        if self._above and not self._engine_above and self.buffered(self._handle) <= self._low:
+        """The engine tells when it comes down to the low mark, not when it never was above."""
+        if self._above and self.buffered(self._handle) <= self._low:
             self._above = False
             self._bound = self._high
             self._connection.event(DRAINED, 0, 0)
@@ -292,7 +292,6 @@ class TLSLayer:
         elif kind == EOF:
             self._cut()
         elif kind == DRAINED:
-            self._engine_above = False
             self._look_whether_drained()
         elif kind != EMPTIED or self._is_emptied():
             self._connection.event(kind, first, second)
@@ -360,16 +359,13 @@ class TLSLayer:
             return  # an outer turn has still to tell it
         self.receiving = False
         if self.session.shaking:
-            self.session.fault = error.SSLError(string="the other side ended it in the hand-shake")
-            self._fail(self.session.fault)
+            fault = error.SSLError(string="the other side ended it in the hand-shake")
+            self.session.fault = fault
+            self._connection.end(Failure(fault))
         elif self._connection.disconnecting:
             self._connection.leave()
         else:
-            self._fail(
-                error.ConnectionLost(
-                    "it ended without notice (close_notify): what it sent may be cut short"
-                )
-            )
+            self._connection.end(Failure(error.ConnectionLost(CUT)))
 
     def _timed_out(self) -> None:
         self._timer = None

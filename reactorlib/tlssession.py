@@ -70,6 +70,10 @@ class Session:
         self.shaking = False
         return True
 
+    def keep(self, ciphertext: bytes) -> None:
+        """Take what the peer sent, for the next `receive`."""
+        self._incoming.write(ciphertext)
+
     def receive(self, ciphertext: bytes) -> bytes:
         """Take what the peer sent; the plaintext in it.
 
@@ -130,7 +134,7 @@ class Session:
 def explained(cause: ssl.SSLError) -> Exception:
     """The error of this package for one of OpenSSL's, with the same as its cause."""
     explanation = _explained(cause)
-    explanation.__cause__ = cause
+    explanation.__cause__ = cause.with_traceback(None)  # whose frames hold the session
     return explanation
 
 

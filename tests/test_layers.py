@@ -30,9 +30,9 @@ LAYERS = {
         task threadpool threads timers watch
     """,
     TRANSPORTS: """
-        budget certificate congestion connector cork datagram exits files hostcache
-        hostnames multicast overload pipes posixbase process protocol resolve sockets
-        ssl stdio stream tcp tls tlslayer tlssession udp udpbase utils
+        budget certificate congestion connector cork datagram endpoints exits files
+        hostcache hostnames multicast overload pipes posixbase process protocol resolve
+        sockets ssl stdio stream systemd tcp tls tlslayer tlssession udp udpbase utils
     """,
     WIRE: "protocols",
     USE: "__main__ _global app running testing",
@@ -50,7 +50,13 @@ ASK_FOR_THE_REACTOR = {
 
 # What layers above the engine may know of it; and wire code, of the transports.
 OF_THE_ENGINE = {"reactorlib.backends.events"}
-OF_THE_TRANSPORTS = {"reactorlib.protocol"}
+OF_THE_TRANSPORTS = {
+    "reactorlib.endpoints",
+    "reactorlib.endpoints.fields",
+    "reactorlib.endpoints.opening",
+    "reactorlib.endpoints.strings",
+    "reactorlib.protocol",
+}
 
 # Parsers and framers: they never see a transport, a clock or a thread.
 SANS_IO = {"reactorlib.protocols.framing"}
@@ -58,6 +64,7 @@ NEVER_SANS_IO = {"asyncio", "select", "selectors", "socket", "threading", "time"
 
 # Imports inside functions: what they load by name, or seldom and at a price.
 INSIDE_FUNCTIONS = {
+    ("reactorlib.endpoints.strings", "importlib.metadata"),
     ("reactorlib.backends.registry", "importlib.metadata"),
     ("reactorlib.posixbase", "reactorlib.tls"),
 }

@@ -278,6 +278,17 @@ class TestResolve(WithThreads):
             self.run_until(reactor, reactor.resolve("a.name", timeout))
         fake.answer.set()
 
+    def test_an_answer_at_once(self, reactor: Any) -> None:
+        class AtOnce(Resolver):
+            def resolveHostName(self, receiver: Any, *arguments: Any, **options: Any) -> Any:
+                resolution = super().resolveHostName(receiver, *arguments, **options)
+                self.answer(TWO, ONE)
+                return resolution
+
+        reactor.installNameResolver(AtOnce())
+        assert result_of(reactor.resolve("a.name")) == "127.0.0.2"
+        assert reactor.getDelayedCalls() == []
+
     def test_cancelled(self, reactor: Any, system: Any) -> None:
         fake = system("192.0.2.1")
         fake.answer.clear()

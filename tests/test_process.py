@@ -118,7 +118,7 @@ class TestUtils(ContractBase):
         get = utils.getProcessOutput
         assert self.shell(reactor, get, "printf abc; exit 3") == b"abc"
         assert self.shell(reactor, get, "echo $A", env={"A": "1"}) == b"1\n"
-        assert self.shell(reactor, get, "env | grep PATH", env=None).startswith(b"PATH=")
+        assert self.shell(reactor, get, "printf %s $PATH", env=None) == os.environb[b"PATH"]
         assert self.shell(reactor, get, "pwd", path=tmp_path) == os.fsencode(tmp_path) + b"\n"
         assert self.shell(reactor, get, "echo a; echo b >&2", errortoo=True) == b"a\nb\n"
         assert len(self.shell(reactor, get, "head -c 5000000 /dev/zero")) == 5_000_000
@@ -172,12 +172,8 @@ class TestUtils(ContractBase):
         "function",
         [utils.getProcessOutput, utils.getProcessOutputAndValue, utils.getProcessValue],
     )
-    def test_who_cancels_kills(self, reactor: Any, function: Any, tmp_path: Path) -> None:
-        fifo = tmp_path / "fifo"
-        os.mkfifo(fifo)
-        script = f"exec 3<>{fifo}; echo started >&3; sleep 1000"
-        deferred: Deferred[Any] = function("sh", ["-c", script], reactor=reactor)
-        assert fifo.read_text() == "started\n"
+    def test_who_cancels_kills(self, reactor: Any, function: Any) -> None:
+        deferred: Deferred[Any] = function("sleep", ["1000"], reactor=reactor)
         deferred.cancel()
         with pytest.raises(CancelledError):
             self.run_until(reactor, deferred)

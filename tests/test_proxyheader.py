@@ -166,6 +166,13 @@ class TestReading:
         assert result([SIGNATURE + b"\x21\x11\xff\xff"]) == ("bad", b"")
         assert result([SIGNATURE + b"\x21\x55\x00\x0c"]) == ("bad", b"")
 
+    def test_the_longest_line_has_107_bytes(self) -> None:
+        line = b"PROXY UNKNOWN ffff:f...f:ffff".ljust(105, b"f") + b"\r\n"
+        assert result([line]) == (OWN, b"")
+        assert result([line[:14] + b"f" + line[14:]]) == ("bad", b"")
+        assert result([line[:-1]]) == (None, b"")
+        assert result([line[:-2] + b"ff"]) == ("bad", b"")
+
     def test_the_fault_is_told(self) -> None:
         with pytest.raises(BadHeader, match="begins with b'GET /"):
             HeaderReader().feed(BAD["nothing of it"])

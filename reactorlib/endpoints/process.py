@@ -132,8 +132,7 @@ class _Child(ProcessProtocol):
         self._protocol.makeConnection(self._stream)
 
     def outReceived(self, data: bytes) -> None:
-        if not self._stream.disconnecting:
-            self._protocol.dataReceived(data)
+        self._protocol.dataReceived(data)
 
     def errReceived(self, data: bytes) -> None:
         if self._err_flag is StandardErrorBehavior.LOG:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from reactorlib import error
-from reactorlib.testing.contract.base import LoggedErrors
+from reactorlib.testing.contract.base import LoggedErrors, open_descriptors
 from reactorlib.testing.contract.process_base import Child, ProcessParts
 
 Spawn = Callable[..., Child]
@@ -235,25 +235,17 @@ class LifeContract(ProcessParts):
         assert child.result == (None, signal.SIGKILL)
 
     def test_its_pidfd_is_closed_behind_our_back(self, reactor: Any, spawn: Spawn) -> None:
-        before = set(os.listdir("/dev/fd"))
+        """That is found out when its number comes back; a thread waits from then on."""
         child = spawn("sh", "-c", "read line; exit 6", childFDs={0: "w"})
-        stdin = child.transport.pipes[0].fileno()
-        new = {int(each) for each in set(os.listdir("/dev/fd")) - before}
-        for descriptor in [each for each in new if each != stdin and is_pidfd(each)]:
+        for descriptor in pidfds():
             os.close(descriptor)
-        child.transport.closeStdin()
-        reactor.iterate(0.01)
-        reused = os.open(os.devnull, os.O_RDONLY)
         other = spawn(*TRUE)
-        os.close(reused)
+        child.transport.closeStdin()
         self.until_ended(reactor, child, other)
         assert child.result == (6, None)
         assert other.result == (0, None)
 
 
-def is_pidfd(descriptor: int) -> bool:
-    """Whether a descriptor is of this kind, as far as the system tells."""
-    try:
-        return "pidfd" in os.readlink(f"/proc/self/fd/{descriptor}")
-    except OSError:
-        return False
+def pidfds() -> list[int]:
+    """This process's descriptors of other processes."""
+    return [number for number, what in open_descriptors().items() if "pidfd" in what]

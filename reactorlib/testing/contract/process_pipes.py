@@ -103,7 +103,7 @@ class PipesContract(ProcessParts):
 
     def test_it_closes_its_input_early(self, reactor: Any, spawn: Spawn) -> None:
         """Even with nothing to write, that is told; what is written then is dropped."""
-        child = spawn("sh", "-c", "exec <&-; sleep 1000")
+        child = spawn("sh", "-c", "exec sleep 1000 <&-")
         self.turn_until(reactor, lambda: child.lost)
         assert child.told == ["made", 0]
         child.transport.write(b"for nobody")

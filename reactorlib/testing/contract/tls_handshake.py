@@ -137,16 +137,15 @@ class HandshakeContract(TLSContractBase):
             ("x.two.example", "*.two.example"),
             (LOOPBACK, NAME),
         ):
-            protocol = Recorder()
-            client = net.settings.client(asked)
-            net.connect(port, RecordingFactory(lambda protocol=protocol: protocol), client)
-            net.turn_until(
-                lambda protocol=protocol: (
-                    protocol.connected and protocol.transport.getPeerCertificate()
-                )
-            )
-            details = protocol.transport.getPeerCertificate().details
-            assert ("DNS", shown) in details["subjectAltName"]
+            assert ("DNS", shown) in self.shown(net, port, asked).details["subjectAltName"]
+
+    def shown(self, net: TLSNet, port: Any, asked: str) -> Certificate:
+        """The certificate that a client is shown who asks for that name."""
+        client = Listener()
+        net.connect(port, RecordingFactory(lambda: client), net.settings.client(asked))
+        net.until_called(client, "shaken")
+        certificate: Certificate = client.transport.getPeerCertificate()
+        return certificate
 
     def test_a_protocol_within_is_agreed_on(self, net: TLSNet) -> None:
         server = net.settings.server(acceptableProtocols=[b"h2", b"http/1.1"])

@@ -34,10 +34,10 @@ class StartTLSContract(TLSContractBase):
         net.ports.append(net.reactor.listenTCP(0, factory, interface=LOOPBACK))
         return net.accepted(net.ports[-1], net.dial_plain(net.ports[-1]))
 
-    def wrap(self, net: TLSNet, plain: socket.socket, **options: Any) -> TLSPeer:
+    def wrap(self, net: TLSNet, plain: socket.socket) -> Any:
         """The peer's end of it from now on."""
         context = net.client.getContext()
-        peer = TLSPeer(plain, context, NAME, **options)
+        peer = TLSPeer(plain, context, NAME)
         net.peers.append(peer)
         return peer
 
@@ -141,25 +141,28 @@ class StartTLSContract(TLSContractBase):
         transport.loseConnection()
         assert net.read_all(peer) == b"answer"
 
-    def test_a_producer_that_is_paused_goes_on_after_it(self, net: TLSNet) -> None:
+    @pytest.mark.parametrize("secret", [b"", b"secret"])
+    def test_a_producer_that_is_paused_goes_on_after_it(self, net: TLSNet, secret: bytes) -> None:
         protocol, plain = self.plain(net)
         producer = Producer()
         protocol.transport.registerProducer(producer, True)
         protocol.transport.write(MUCH)
         protocol.transport.startTLS(net.server)
-        protocol.transport.write(b"secret")
+        protocol.transport.write(secret)
         assert producer.calls == ["pause"]
         left = len(MUCH)
         while left:
             left -= len(next(net.pieces(plain)))
         peer = self.wrap(net, plain)
         net.shake(peer)
-        assert net.read(peer, 6) == b"secret"
+        assert not secret or net.read(peer, 6) == secret
         net.turn()
         assert producer.calls == ["pause", "resume"]
 
     def test_what_was_gathered_leaves_before_it(self, net: TLSNet) -> None:
         class Gatherer:
+            gathered = b""
+
             def flush_gathered(self) -> None:
                 gathered, self.gathered = self.gathered, b""
                 if gathered:
