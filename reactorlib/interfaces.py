@@ -873,9 +873,7 @@ class IProcessProtocol(Interface):
 class IReactorUDP(Interface):
     """UDP."""
 
-    def listenUDP(
-        port: int, protocol: Any, interface: str = "", maxPacketSize: int = 8192
-    ) -> Any:
+    def listenUDP(port: int, protocol: Any, interface: str = "", maxPacketSize: int = 8192) -> Any:
         """Bind and start a DatagramProtocol; an IListeningPort, its transport (IUDPTransport).
 
         Port 0 lets the system choose. `interface` is an IPv4 or IPv6 address;

@@ -90,7 +90,8 @@ class Connection(Stream):
         descriptor, extra = self._descriptor(), self._more()
         if extra.socket is None:
             extra.socket = LentSocket(fileno=descriptor)
-        return extra.socket
+        lent: socket.socket = extra.socket
+        return lent
 
     def getTcpNoDelay(self) -> bool:
         return self._option(socket.IPPROTO_TCP, socket.TCP_NODELAY)

@@ -53,7 +53,9 @@ def unpack_ipv6(packed: bytes) -> Address:
 def pack_ipv4(address: Address) -> int:
     """The opposite. Raises InvalidAddressError."""
     host, port = _checked(IPv4Address("UDP", *_described(address, 2)))
-    return port << _HOST_BITS | int(_IPV4_HOST.unpack(socket.inet_pton(socket.AF_INET, host))[0])
+    return int(port) << _HOST_BITS | int(
+        _IPV4_HOST.unpack(socket.inet_pton(socket.AF_INET, host))[0]
+    )
 
 
 @lru_cache(REMEMBERED)

@@ -75,7 +75,7 @@ class UDPNet:
         self.ports.append(port)
         return port
 
-    def socket(self, host: str = LOOPBACK, port: int = 0) -> socket.socket:
+    def open_socket(self, host: str = LOOPBACK, port: int = 0) -> socket.socket:
         """A plain socket on that address."""
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self.sockets.append(socket.socket(family, socket.SOCK_DGRAM))
@@ -86,7 +86,7 @@ class UDPNet:
     def peer(self, port: Any) -> socket.socket:
         """A plain socket that is connected to a port."""
         host = port.getHost()
-        peer = self.socket(host.host)
+        peer = self.open_socket(host.host)
         peer.connect((host.host, host.port))
         return peer
 
