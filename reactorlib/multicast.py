@@ -14,9 +14,10 @@ from typing import Any
 from zope.interface import implementer
 
 from reactorlib import error
+from reactorlib.datagram import MAX_PACKET_SIZE
 from reactorlib.defer import Deferred, execute
 from reactorlib.interfaces import IMulticastTransport
-from reactorlib.udp import MAX_PACKET_SIZE, Port
+from reactorlib.udp import Port
 
 
 @dataclass(frozen=True)

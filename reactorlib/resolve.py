@@ -13,9 +13,7 @@ from reactorlib.hostnames import AddressTypes, Resolution, numeric
 LOOPBACK = "127.0.0.1"
 
 
-def resolve(
-    reactor: Any, host: str, port: int, address_types: AddressTypes, receiver: Any
-) -> None:
+def resolve(reactor: Any, host: str, port: int, address_types: AddressTypes, receiver: Any) -> None:
     """Tell an IResolutionReceiver the addresses of `host`, perhaps before this returns."""
     address = numeric(host or LOOPBACK, port)
     if address is None:

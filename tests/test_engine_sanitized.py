@@ -27,6 +27,7 @@ def test_the_contract_holds_without_a_finding() -> None:
         "-p",
         "no:cacheprovider",
         "tests/test_engine.py",
+        "tests/test_spawn.py",
     ]
     environment = {
         **os.environ,

@@ -12,7 +12,7 @@ from reactorlib import error, systemd
 from reactorlib.defer import Deferred, execute
 from reactorlib.endpoints import fields
 from reactorlib.interfaces import IStreamServerEndpoint, IStreamServerEndpointStringParser
-from reactorlib.tcp import borrowed_socket
+from reactorlib.sockets import borrowed_socket
 
 
 @implementer(IStreamServerEndpoint)

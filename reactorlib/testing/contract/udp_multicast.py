@@ -35,9 +35,7 @@ class MulticastContract(UDPContractBase):
     """Groups, and the options for what is sent to them."""
 
     def port(self, net: UDPNet, network: Network = NETWORKS[0], **options: Any) -> Any:
-        return net.keep(
-            net.reactor.listenMulticast(0, Datagrams(), network.anywhere, **options)
-        )
+        return net.keep(net.reactor.listenMulticast(0, Datagrams(), network.anywhere, **options))
 
     def test_a_member_receives_what_is_sent_to_its_group(self, net: UDPNet) -> None:
         """Over IPv4: for IPv6 the loopback interface has no route to groups."""
