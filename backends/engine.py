@@ -1,10 +1,9 @@
 """The compiled engine's Python face.
 
-One Engine is one `struct engine`. `write`, `send_to` and `send_to_bytes`, the
-calls that are made most, are the C functions themselves, bound to the engine; the
-others turn their negative errnos into exceptions. A dead handle is never an
-error: the loss of a connection is told by its event, and what is asked of it
-afterwards has no effect.
+One Engine is one `struct engine`. `write`, `send_to` and `send_to_bytes`, the calls
+that are made most, are the C functions themselves, bound to the engine; the others
+turn their negative errnos into exceptions. A dead handle is never an error: the loss
+of a connection is told by its event, and what is asked of it afterwards has no effect.
 """
 
 from __future__ import annotations

@@ -99,8 +99,10 @@ class HAProxyWrappingFactory:
         return None
 
     def _trusts(self, address: Any) -> bool:
-        if address is None or isinstance(address, UNIXAddress):
-            return True  # not of a network: the file's permissions say who may connect
+        if isinstance(address, UNIXAddress):
+            return True  # the file's permissions say who may connect
+        if address is None:
+            return False  # it was gone before it could be asked for
         host = ip_address(address.host)
         host = getattr(host, "ipv4_mapped", None) or host
         return any(host in network for network in self._networks)

@@ -119,14 +119,15 @@ class ShapedConsumer:
             data = bytes(self._waiting[:amount])
             del self._waiting[:amount]
             self.consumer.write(data)
-        if self._waiting and not self._done:
+        if self._waiting:
             wait = self.bucket.wait(min(len(self._waiting), SEGMENT))
             self._call_later(max(wait, SHORTEST_WAIT), self._go_on)
 
     def _pull(self) -> None:
         if self._producer is not None and not self._waiting:
-            self._producer.resumeProducing()
-        self._go_on()
+            self._producer.resumeProducing()  # and what it writes goes on from here
+        else:
+            self._go_on()
 
     def _call_later(self, seconds: float, function: Callable[[], object]) -> None:
         self._call = self._reactor.callLater(seconds, self._called, function)

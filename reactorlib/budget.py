@@ -6,11 +6,8 @@ learns; the port's factory is told by `overloaded`.
 
 from __future__ import annotations
 
-from typing import Any
-
 from reactorlib import error
 from reactorlib.failure import Failure
-from reactorlib.tcp import Connection
 
 
 class ConnectionBudget:
@@ -26,21 +23,11 @@ class ConnectionBudget:
         """Why one more is refused, or None if it is not."""
         return error.ConnectionLimitReached(self.limit) if self.used >= self.limit else None
 
-    def connection(self, reactor: Any, handle: int, peer: Any) -> Connection:
-        """A connection that counts while it is open."""
-        return CountedConnection(reactor, handle, peer, self)
+    def take(self) -> ConnectionBudget:
+        """One more is accepted; its keeper is this."""
+        self.used += 1
+        return self
 
-
-class CountedConnection(Connection):
-    """A connection that gives its place back when it is lost."""
-
-    __slots__ = ("_budget",)
-
-    def __init__(self, reactor: Any, handle: int, peer: Any, budget: ConnectionBudget) -> None:
-        super().__init__(reactor, handle, peer)
-        self._budget = budget
-        budget.used += 1
-
-    def tell_lost(self, protocol: Any, reason: Failure) -> None:
-        self._budget.used -= 1
-        super().tell_lost(protocol, reason)
+    def connection_lost(self, reason: Failure) -> None:
+        """It gives its place back."""
+        self.used -= 1

@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import socket
 from collections.abc import Callable
-from errno import EINPROGRESS, EWOULDBLOCK
+from errno import EINPROGRESS
 from typing import Any
 
 from zope.interface import implementer
@@ -22,13 +22,13 @@ from reactorlib.address import (
     IPv4Address,
     IPv6Address,
     SocketAddress,
-    from_sockaddr,
     to_sockaddr,
 )
 from reactorlib.backends.events import CONNECTED, CONNECTING
+from reactorlib.baseconnector import BaseConnector
 from reactorlib.failure import Failure
 from reactorlib.hostnames import AddressTypes, unresolved
-from reactorlib.interfaces import IConnector, IResolutionReceiver
+from reactorlib.interfaces import IResolutionReceiver
 from reactorlib.resolve import resolve
 from reactorlib.tcp import Connection, set_common_options
 
@@ -71,7 +71,7 @@ class Attempt:
         if self._race.bind_address is not None:
             _bind(sock, self._race.bind_address)
         number = sock.connect_ex(self.target[1])
-        if number not in (0, EINPROGRESS, EWOULDBLOCK):
+        if number not in (0, EINPROGRESS):  # EAGAIN: the queue of a UNIX socket is full
             raise error.getConnectError(number)
 
     def event(self, kind: int, first: int, second: int) -> None:
@@ -158,6 +158,11 @@ class Race:
         self._resolved = True
         self._wake()
 
+    def refuse(self, reason: Exception) -> None:
+        """No more addresses can be told, for that reason."""
+        self._error = self._error or reason
+        self.resolutionComplete()
+
     def _wake(self) -> None:
         if not self._woken:
             self._woken = True
@@ -241,9 +246,8 @@ class Race:
             attempt.stop()
 
 
-@implementer(IConnector)
-class Connector:
-    """Connects a ClientFactory to a host and port, as often as it is told to."""
+class Connector(BaseConnector):
+    """Connects a ClientFactory to a host and port over TCP, as often as it is told to."""
 
     def __init__(
         self,
@@ -256,42 +260,20 @@ class Connector:
         addressTypes: AddressTypes = None,
         attemptDelay: float | None = None,
     ) -> None:
+        super().__init__(factory, timeout, reactor)
         self.host = host
         self.port = port
-        self.factory = factory
-        self.timeout = timeout
         self.bindAddress = bindAddress
-        self.reactor = reactor
         self.addressTypes = addressTypes
         self.attemptDelay = attemptDelay
-        self.state = "disconnected"
-        self.transport: Connection | None = None
-        self.contextFactory: Any = None  # of connections over TLS
-        self._started = False
-        self._race: Race | None = None
-        self._timer: Any = None
 
     def getDestination(self) -> Any:
         kind = IPv6Address if ":" in self.host else IPv4Address
         return kind("TCP", self.host, self.port)
 
-    def connect(self) -> None:
-        if self.state != "disconnected":
-            raise RuntimeError(f"{self!r} cannot connect: it is {self.state}")
-        if not self._started:
-            self.factory.doStart()
-            self._started = True
-        self.state = "connecting"
-        if self.timeout is not None:
-            self._timer = self.reactor.callLater(self.timeout, self._timed_out)
-        try:
-            self.factory.startedConnecting(self)
-        except BaseException:
-            self._attempt_over("disconnected")
-            self._stop_factory_if_idle()
-            raise
-        if self.state == "connecting" and self._race is None:
-            self._begin()
+    @property
+    def where(self) -> str:
+        return f"{self.host}:{self.port}"
 
     def _begin(self) -> None:
         delay = HEAD_START if self.attemptDelay is None else self.attemptDelay
@@ -300,95 +282,19 @@ class Connector:
         try:
             resolve(self.reactor, self.host, self.port, self.addressTypes, race)
         except Exception as fault:  # the resolver's; in connectTCP nothing may fail yet
-            self.reactor.callSoon(race.stop, fault)
+            race.refuse(fault)
 
-    def _timed_out(self) -> None:
-        self._timer = None
-        self._give_up(error.TimeoutError(string=f"{self.host}:{self.port}, {self.timeout} seconds"))
-
-    def stopConnecting(self) -> None:
-        if self.state != "connecting":
-            raise error.NotConnectingError(f"{self!r} is not connecting")
-        self._give_up(error.UserError())
-
-    def disconnect(self) -> None:
-        if self.state == "connecting":
-            self.stopConnecting()
-        elif self.transport is not None:
-            self.transport.loseConnection()
-
-    def _give_up(self, failure: error.ConnectError) -> None:
-        if self._race is not None:
-            self._race.stop(failure)
-        else:
-            self._not_connected(failure)
-
-    def _not_connected(self, failure: Exception) -> None:
-        self._attempt_over("disconnected")
-        self._tell(self.factory.clientConnectionFailed, Failure(failure))
-
-    def _attempt_over(self, state: str) -> None:
-        self.state = state
-        self._race = None
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    def _connected(self, handle: int, target: Target) -> None:
-        self._attempt_over("connected")
-        peer = from_sockaddr(*target)
-        transport = self.transport = ClientConnection(self.reactor, handle, peer, self)
-        try:
-            protocol = self.factory.buildProtocol(peer)
-            if protocol is None:
-                transport.loseConnection()
-                return
-            if self.contextFactory is not None:
-                transport.startTLS(self.contextFactory)
-            transport.connect_to(protocol)
-        except Exception:
-            self.reactor.report(transport)
-
-    def connection_lost(self, reason: Failure) -> None:
-        """The connection was made, and is gone."""
-        self.state = "disconnected"
-        self.transport = None
-        self._tell(self.factory.clientConnectionLost, reason)
-
-    def _tell(self, callback: Callable[[Connector, Failure], object], reason: Failure) -> None:
-        """Tell the factory, which may connect again from there."""
-        try:
-            callback(self, reason)
-        except Exception:
-            logger.exception("Unhandled error in %r", self)
-        self._stop_factory_if_idle()
-
-    def _stop_factory_if_idle(self) -> None:
-        if self.state == "disconnected" and self._started:
-            self._started = False
-            self.factory.doStop()
-
-    def __repr__(self) -> str:
-        return f"<connector to {self.host}:{self.port}, {self.state}>"
+    def _client(self, handle: int, peer: Any) -> Connection:
+        return ClientConnection(self.reactor, handle, peer, self)
 
 
 class ClientConnection(Connection):
-    """A connection that a connector made, and hears the end of."""
+    """A TCP connection that a connector made."""
 
-    __slots__ = ("connector",)
+    __slots__ = ()
 
     is_client = True
 
-    def __init__(self, reactor: Any, handle: int, peer: Any, connector: Connector) -> None:
-        super().__init__(reactor, handle, peer)
-        self.connector = connector
-
     @property
     def peer_name(self) -> str:
-        return self.connector.host
-
-    def tell_lost(self, protocol: Any, reason: Failure) -> None:
-        try:
-            super().tell_lost(protocol, reason)
-        finally:
-            self.connector.connection_lost(reason)
+        return str(self.connector.host)

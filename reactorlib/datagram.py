@@ -34,7 +34,7 @@ _LENGTH_MASK = (1 << _LENGTH_BITS) - 1
 TO_THE_PEER = -1  # the receiver, where the socket is connected to one
 
 
-class DatagramPort:
+class BaseDatagramPort:
     """A datagram socket under an engine's handle, as a Sink.
 
     A subclass says how a socket is made and bound (`_make_socket`), what is to be
@@ -73,6 +73,7 @@ class DatagramPort:
             self._handle = self._add(sock)
         except BaseException:
             sock.close()
+            self._forget()
             raise
         sock.detach()
         self.reactor.sinks[self._handle] = self
@@ -83,6 +84,7 @@ class DatagramPort:
         try:
             return self._make_socket()
         except (OSError, OverflowError, ValueError, TypeError) as cause:
+            self._forget()
             raise self._cannot_listen(cause) from cause
 
     def _add(self, sock: socket.socket) -> int:
@@ -113,8 +115,8 @@ class DatagramPort:
         if not self.connected:
             return None
         if self._stopped is None:
-            self._stopped = Deferred()
             self.leave()
+            self._stopped = Deferred()
         return self._stopped
 
     def loseConnection(self) -> None:
@@ -191,12 +193,12 @@ class DatagramPort:
         """Logged already; a port outlives its protocol's faults."""
 
     def leave(self) -> None:
-        self._stopping = True
         self._engine.lose(self._handle)
+        self._stopping = True
 
     def abandon(self) -> None:
-        self._stopping = True
         self._engine.abort(self._handle)
+        self._stopping = True
 
     def _lost(self, number: int) -> None:
         self.reactor.sinks.pop(self._handle, None)
@@ -242,7 +244,7 @@ class DatagramPort:
 class Losses:
     """Datagrams that the kernel did not take: counted, and logged once a second at most."""
 
-    def __init__(self, port: DatagramPort) -> None:
+    def __init__(self, port: BaseDatagramPort) -> None:
         self._port = port
         self._count = 0
         self._error = 0

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from zope.interface import implementer
 
-from reactorlib import rlimit
-from reactorlib.address import from_sockaddr
+from reactorlib import error, rlimit, udp, unix
+from reactorlib.address import AF_UNIX, from_sockaddr
 from reactorlib.backends.events import STREAM
 from reactorlib.budget import ConnectionBudget
 from reactorlib.connector import Connector
+from reactorlib.datagram import MAX_PACKET_SIZE, BaseDatagramPort
 from reactorlib.defer import Deferred
 from reactorlib.exits import HAS_PIDFD
 from reactorlib.hostnames import TIMEOUTS, AddressTypes, NameResolution
@@ -26,10 +27,13 @@ from reactorlib.interfaces import (
 )
 from reactorlib.pipes import Target
 from reactorlib.process import Process, spawn
-from reactorlib.program import NO_VARIABLES, Environment, Text
+from reactorlib.program import NO_VARIABLES, Environment, Text, program
 from reactorlib.sockets import duplicated
 from reactorlib.tcp import BACKLOG, Connection, Port, set_common_options
 from reactorlib.udpbase import UDPReactor
+from reactorlib.unix import UNIXConnection
+from reactorlib.unixbase import UNIXReactor
+from reactorlib.unixdatagram import DatagramPort
 
 if TYPE_CHECKING:
     from reactorlib.tls import TLS
@@ -43,7 +47,7 @@ if TYPE_CHECKING:
     IReactorPluggableResolver,
     IReactorProcess,
 )
-class Reactor(UDPReactor):
+class Reactor(UDPReactor, UNIXReactor):
     """A reactor with TCP and TLS, on an engine from `reactorlib.backends`.
 
     `waitsByPidfd`: whether a pidfd tells of a child's end, or a thread for each.
@@ -149,7 +153,8 @@ class Reactor(UDPReactor):
         usePTY: bool | Sequence[Any] = False,
         childFDs: Mapping[int, Target] | None = None,
     ) -> Process:
-        return spawn(self, processProtocol, executable, args, env, path, uid, gid, usePTY, childFDs)
+        wanted = program(executable, args, env, path).of_user(uid, gid)
+        return spawn(self, processProtocol, wanted, usePTY, childFDs)
 
     # IReactorPluggableNameResolver, IReactorPluggableResolver
 
@@ -185,9 +190,26 @@ class Reactor(UDPReactor):
         return rlimit.raise_nofile(limit + reserve)
 
     def adoptStreamPort(self, fileDescriptor: int, addressFamily: int, factory: Any) -> Port:
-        duplicate = duplicated(fileDescriptor, addressFamily)
-        listening = Port.adopt(duplicate, factory, self)
+        kind = unix.Port if addressFamily == AF_UNIX else Port
+        listening = kind.adopt(duplicated(fileDescriptor, addressFamily), factory, self)
         listening.startListening()
+        return listening
+
+    def adoptDatagramPort(
+        self,
+        fileDescriptor: int,
+        addressFamily: int,
+        protocol: Any,
+        maxPacketSize: int = MAX_PACKET_SIZE,
+    ) -> BaseDatagramPort:
+        listening: BaseDatagramPort
+        if addressFamily == AF_UNIX:
+            listening = DatagramPort(None, protocol, maxPacketSize, reactor=self)
+        elif addressFamily in (socket.AF_INET, socket.AF_INET6):
+            listening = udp.Port(0, protocol, "", maxPacketSize, self)
+        else:
+            raise error.UnsupportedAddressFamily(f"address family {addressFamily}")
+        listening.adopt(duplicated(fileDescriptor, addressFamily))
         return listening
 
     def adoptStreamConnection(self, fileDescriptor: int, addressFamily: int, factory: Any) -> Any:
@@ -204,7 +226,8 @@ class Reactor(UDPReactor):
             sock.close()
             raise
         sock.detach()
-        connection = Connection(self, handle, peer)
+        kind = UNIXConnection if sock.family == AF_UNIX else Connection
+        connection = kind(self, handle, peer)
         try:
             connection.connect_to(protocol)
         except Exception:

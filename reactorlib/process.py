@@ -27,29 +27,21 @@ from reactorlib.exits import Exit
 from reactorlib.failure import Failure
 from reactorlib.interfaces import IConsumer, IProcessTransport, IPushProducer
 from reactorlib.pipes import STANDARD, ChildPipes, Pipe, Target
-from reactorlib.program import Environment, Text, program
+from reactorlib.program import Program
 
 logger = logging.getLogger("reactorlib")
-
-SIGNALS = ("HUP", "STOP", "INT", "KILL", "TERM")
 
 
 def spawn(
     reactor: Any,
     protocol: Any,
-    executable: Text,
-    args: Iterable[Text],
-    env: Environment | None,
-    path: Text | None,
-    uid: int | None,
-    gid: int | None,
+    wanted: Program,
     terminal: bool | Sequence[Any],
     childFDs: Mapping[int, Target] | None,
 ) -> Process:
     """See IReactorProcess.spawnProcess."""
     if terminal and childFDs is not None:
         raise ValueError("a child on a terminal has no other descriptors: give no childFDs")
-    wanted = program(executable, args, env, path).of_user(uid, gid)
     with ChildPipes(reactor.engine) as pipes:
         if not terminal:
             pipes.open_all(STANDARD if childFDs is None else childFDs)
@@ -94,11 +86,11 @@ class Process:
 
     def signalProcess(self, signalID: str | int) -> None:
         """See IProcessTransport."""
-        number = getattr(signal, f"SIG{signalID}") if signalID in SIGNALS else signalID
+        number = _signal_number(signalID)
         if self.pid is None:
             raise error.ProcessExitedAlready
         try:
-            self._exit.signal(int(number))
+            self._exit.signal(number)
         except ProcessLookupError:
             raise error.ProcessExitedAlready from None
 
@@ -259,6 +251,13 @@ class _PipeProtocol:
 
     def logPrefix(self) -> str:
         return f"{type(self._process.protocol).__name__}, descriptor {self._number}"
+
+
+def _signal_number(name: str | int) -> int:
+    try:
+        return signal.Signals[f"SIG{name}"] if isinstance(name, str) else name
+    except KeyError:
+        raise ValueError(f"there is no signal SIG{name}") from None
 
 
 def _ending(status: int | None) -> error.ProcessDone | error.ProcessTerminated:

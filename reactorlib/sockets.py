@@ -6,6 +6,10 @@ import contextlib
 import os
 import socket
 from collections.abc import Iterator
+from struct import Struct
+from typing import Any
+
+_NAME_LENGTH = Struct("=H")
 
 
 @contextlib.contextmanager
@@ -25,6 +29,16 @@ class LentSocket(socket.socket):
 
     def __del__(self) -> None:
         self.detach()
+
+
+def packed_name(arena: Any, sender: int) -> bytes | None:
+    """A UNIX socket's name as an engine reports it; None if it has none."""
+    if sender == -1:
+        return None
+    at = -2 - sender
+    start = at + _NAME_LENGTH.size
+    (length,) = _NAME_LENGTH.unpack(arena[at:start])
+    return bytes(arena[start : start + length])
 
 
 def duplicated(descriptor: int, family: int) -> socket.socket:

@@ -74,7 +74,7 @@ class PrivateCertificate:
     def _explain(self, cause: ssl.SSLError) -> str:
         if cause.reason == "KEY_VALUES_MISMATCH":
             return f"the key {self.privateKey} does not belong to {self.certificate}"
-        if cause.reason in ("BAD_DECRYPT", "BAD_PASSWORD_READ"):
+        if b"ENCRYPTED" in Path(self.privateKey).read_bytes():
             return f"the password does not open {self.privateKey}"
         return f"{self.certificate} with the key {self.privateKey}: {cause}"
 
@@ -118,8 +118,8 @@ class CertificateOptions(ContextFactory):
     one that these have signed, and without it refused, unless
     `requireCertificate` is false. `acceptableProtocols`: for ALPN, the best
     first: [b"h2", b"http/1.1"]. `names`: other context factories, by the name
-    that a client asks for (SNI), such as "a.example" or "*.a.example"; what they
-    want of clients does not count. `handshakeTimeout`: in seconds, None for
+    that a client asks for (SNI), such as "a.example" or "*.a.example"; their
+    protocols count, what they want of clients does not. `handshakeTimeout`: in seconds, None for
     none. Raises CertificateError.
     """
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from errno import EBADF, ECONNABORTED, ENOBUFS, EPIPE
+from errno import EBADF, ECONNABORTED, ENOBUFS, EPIPE, ETOOMANYREFS
 from functools import partial
 from typing import Any
 
@@ -60,7 +60,7 @@ class _Extra:
     streaming: bool = False
     producerPaused: bool = False
     paused: bool = False
-    held: list[bytes] = field(default_factory=list)
+    held: list[Any] = field(default_factory=list)
     limits: tuple[int, int, int] = (HIGH_WATER // 4, HIGH_WATER, NO_CAP)
     failure: Failure | None = None
     notify: int = 0
@@ -209,9 +209,12 @@ class Stream:
     def _deliver_held(self) -> None:
         """The engine stays paused until all is delivered: an end must not come first."""
         while self._is_wanted() and self._more().held:
-            self._guarded(self.protocol.dataReceived, self._more().held.pop(0))
+            self._guarded(self._deliver, self._more().held.pop(0))
         if self._is_wanted():
             self._receive()
+
+    def _deliver(self, data: Any) -> None:
+        self.protocol.dataReceived(data)
 
     def _is_wanted(self) -> bool:
         return self.connected and not (self._more().paused or self.disconnecting)
@@ -428,4 +431,6 @@ def _ending(number: int) -> error.ConnectionClosed:
         return error.ConnectionFdescWentAway()
     if number == ENOBUFS:
         return error.ConnectionAborted("the peer does not read, and the output reached its cap")
+    if number == ETOOMANYREFS:
+        return error.FileDescriptorOverrun()
     return error.ConnectionLost(number)

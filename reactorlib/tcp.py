@@ -55,14 +55,27 @@ def set_common_options(sock: socket.socket) -> None:
 class Connection(Stream):
     """One TCP connection, accepted or made."""
 
-    __slots__ = ("_peer", "_tls")
+    __slots__ = ("_keeper", "_peer", "_tls")
 
     is_client = False
 
-    def __init__(self, reactor: Any, handle: int, peer: Any) -> None:
+    def __init__(self, reactor: Any, handle: int, peer: Any, keeper: Any = None) -> None:
         super().__init__(reactor, handle)
         self._tls: TLSLayer | None = None
         self._peer = peer  # an address, or one packed by the engine
+        self._keeper = keeper  # a connector or a budget: its connection_lost is called last
+
+    @property
+    def connector(self) -> Any:
+        """What made this connection, if it was not accepted."""
+        return self._keeper if self.is_client else None
+
+    def tell_lost(self, protocol: Any, reason: Failure) -> None:
+        try:
+            super().tell_lost(protocol, reason)
+        finally:
+            if self._keeper is not None:
+                self._keeper.connection_lost(reason)
 
     def getPeer(self) -> Any:
         if isinstance(self._peer, int):
@@ -190,6 +203,7 @@ class Port:
 
     receiving = False
     protocol = None
+    _connection: type[Connection] = Connection  # what is made of an accepted one
 
     def __init__(
         self,
@@ -230,6 +244,7 @@ class Port:
             self._handle = self._add(sock)
         except BaseException:
             sock.close()
+            self._unbound()
             raise
         sock.detach()
         self.reactor.sinks[self._handle] = self
@@ -265,12 +280,15 @@ class Port:
             raise error.CannotListenError(self.interface, self.port, cause) from cause
         return sock
 
+    def _unbound(self) -> None:
+        """What the socket was bound to is free again."""
+
     def stopListening(self) -> Deferred[None] | None:
         if not self.connected:
             return None
         if self._stopped is None:
-            self._stopped = Deferred()
             self.reactor.engine.lose(self._handle)
+            self._stopped = Deferred()
         return self._stopped
 
     loseConnection = stopListening
@@ -324,8 +342,8 @@ class Port:
         if protocol is None:
             reactor.engine.lose(handle)
             return
-        make = budget.connection if budget else Connection
-        connection = make(reactor, handle, peer if peer >= 0 else address)
+        keeper = budget.take() if budget else None
+        connection = self._connection(reactor, handle, peer if peer >= 0 else address, keeper)
         try:
             if self.contextFactory is not None:
                 connection.startTLS(self.contextFactory)
@@ -346,6 +364,7 @@ class Port:
     def _lost(self, number: int) -> None:
         self.reactor.sinks.pop(self._handle, None)
         self._overload.over()
+        self._unbound()
         self.connected = False
         self._handle = 0
         if number:

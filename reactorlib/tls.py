@@ -52,7 +52,6 @@ class TLS:
     def __init__(self, reactor: Any) -> None:
         self._reactor = reactor
         self._layers: deque[TLSLayer] = deque()
-        self._called = False
 
     def session(self, contextFactory: Any, is_client: bool, host: str | None = None) -> Session:
         """A new session. A client expects the factory's `hostname`, or else `host`.
@@ -81,22 +80,17 @@ class TLS:
 
     def add(self, layer: TLSLayer) -> None:
         """Have its `flush` called before the engine's next turn."""
-        self._layers.append(layer)
-        if not self._called:
-            self._called = True
+        if not self._layers:
             self._reactor.callSoon(self._flush_all)
+        self._layers.append(layer)
 
     def _flush_all(self) -> None:
-        """Those there are now: a producer that is resumed may write without end."""
-        self._called = False
-        layers = self._layers
+        """This calls nothing of the user's, who could go on writing for ever."""
         try:
-            for _ in range(len(layers)):
-                if layers:  # a nested turn may have been here
-                    self._flush(layers.popleft())
+            while self._layers:
+                self._flush(self._layers.popleft())
         finally:
-            if layers and not self._called:
-                self._called = True
+            if self._layers:  # KeyboardInterrupt
                 self._reactor.callSoon(self._flush_all)
 
     def _flush(self, layer: TLSLayer) -> None:

@@ -17,6 +17,7 @@ layer holds besides:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from errno import EBADF, ECONNABORTED, ECONNRESET, ENOBUFS, EPIPE
 from typing import TYPE_CHECKING, Any
 
@@ -114,14 +115,11 @@ class TLSLayer:
         self._send(self.session.output())
         if held:
             self.session.keep(b"".join(held))
-            reactor.callSoon(self._catch_up)
+            self._soon(self._catch_up)
 
     def _catch_up(self) -> None:
-        try:
-            if self.receiving:
-                self.dataReceived(b"")
-        except Exception:
-            self._connection.reactor.report(self)
+        if self.receiving:
+            self.dataReceived(b"")
 
     # What the connection asks of its engine
 
@@ -189,7 +187,7 @@ class TLSLayer:
         self.engine.resume(handle)
         self._paused = False
         if self._end_waits:
-            self._connection.reactor.callSoon(self._end_after_pause)
+            self._soon(self._end_after_pause)
 
     def lose(self, handle: int) -> None:
         """Without anything to deliver, a hand-shake need not be finished."""
@@ -230,7 +228,7 @@ class TLSLayer:
         self._listed = False
         self._encrypt()
         if self._above:
-            self._look_whether_drained()
+            self._soon(self._look_whether_drained)
 
     def _encrypt(self) -> None:
         """All that waits, if it is possible now."""
@@ -340,10 +338,12 @@ class TLSLayer:
     def _end_after_pause(self) -> None:
         if self._end_waits and not self._paused and self._connection.connected:
             self._end_waits = False
-            try:
-                self._connection.event(EOF, 0, 0)
-            except Exception:
-                self._connection.reactor.report(self)
+            self._connection.event(EOF, 0, 0)
+
+    def _soon(self, callable: Callable[[], object]) -> None:
+        """Call in the next turn; what it raises costs this connection."""
+        connection = self._connection
+        connection.reactor.callSoon(connection._guarded, callable)
 
     def _fail(self, fault: Exception) -> None:
         """End with the alert that was sent; at once, if the peer does not even take that."""

@@ -105,7 +105,7 @@ class Session:
 
     def encrypt(self, plaintext: bytes | memoryview) -> bytes:
         """The records that carry it."""
-        sent = self._tls.write(plaintext)
+        sent = self._tls.write(plaintext)  # OpenSSL may be content with one record
         while sent < len(plaintext):
             sent += self._tls.write(memoryview(plaintext)[sent:])
         return self._outgoing.read()

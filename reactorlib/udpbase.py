@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import socket
 from typing import Any
 
 from zope.interface import implementer
 
-from reactorlib import error
 from reactorlib.base import ReactorBase
 from reactorlib.datagram import MAX_PACKET_SIZE
 from reactorlib.interfaces import IReactorMulticast, IReactorUDP
 from reactorlib.multicast import MulticastPort
-from reactorlib.sockets import duplicated
 from reactorlib.udp import Port
 
 
@@ -41,18 +38,4 @@ class UDPReactor(ReactorBase):
     ) -> MulticastPort:
         listening = MulticastPort(port, protocol, interface, maxPacketSize, self, listenMultiple)
         listening.startListening()
-        return listening
-
-    def adoptDatagramPort(
-        self,
-        fileDescriptor: int,
-        addressFamily: int,
-        protocol: Any,
-        maxPacketSize: int = MAX_PACKET_SIZE,
-    ) -> Port:
-        """See IReactorSocket."""
-        if addressFamily not in (socket.AF_INET, socket.AF_INET6):
-            raise error.UnsupportedAddressFamily(addressFamily)
-        listening = Port(0, protocol, "", maxPacketSize, self)
-        listening.adopt(duplicated(fileDescriptor, addressFamily))
         return listening

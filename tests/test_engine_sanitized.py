@@ -27,6 +27,7 @@ def test_the_contract_holds_without_a_finding() -> None:
         "-p",
         "no:cacheprovider",
         "tests/test_engine.py",
+        "tests/test_spawn.py",
     ]
     # Measuring coverage as well would take minutes, and tell nothing about the C.
     inherited = {name: text for name, text in os.environ.items() if "COVERAGE" not in name}

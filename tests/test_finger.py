@@ -115,6 +115,7 @@ class TestFolder:
         client.transport.write(query + b"\r\n")
         link.run()
         assert client.closed
+        assert not link.clock.getDelayedCalls()
         return client.data
 
     def test_a_user(self, folder: Path) -> None:

@@ -30,9 +30,11 @@ LAYERS = {
         task threadpool threads timers watch
     """,
     TRANSPORTS: """
-        budget certificate congestion connector cork datagram endpoints exits files
-        hostcache hostnames multicast overload pipes posixbase process protocol resolve
-        sockets ssl stdio stream systemd tcp tls tlslayer tlssession udp udpbase utils
+        baseconnector budget certificate congestion connector cork datagram
+        datagramprotocol endpoints exits files hostcache hostnames lockfile multicast
+        overload pipes posixbase process protocol resolve socketfile sockets ssl stdio
+        stream systemd tcp tls tlslayer tlssession udp udpbase unix unixbase
+        unixdatagram utils
     """,
     WIRE: "protocols",
     USE: "__main__ _global app running testing",

@@ -39,5 +39,12 @@ class TestDriver:
         drive(poller, "churn", 8, 100_000)
 
     @pytest.mark.parametrize("seed", range(1, 4))
+    def test_random_datagrams_and_descriptors(self, poller: str, seed: int) -> None:
+        drive(poller, "datagrams", seed, 20_000)
+
+    def test_every_allocation_for_datagrams_fails_once(self, poller: str) -> None:
+        assert int(drive(poller, "scarce", 1, 400).split()[0]) > 50
+
+    @pytest.mark.parametrize("seed", range(1, 4))
     def test_every_allocation_fails_once(self, poller: str, seed: int) -> None:
         assert int(drive(poller, "allocations", seed, 1_500).split()[0]) > 20

@@ -8,12 +8,9 @@
  */
 #include <errno.h>
 #include <poll.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
-#include <netinet/in.h>
 
 #include "engine.h"
 
@@ -32,8 +29,7 @@ enum {
     LONGEST = 1 << 13,     /* until Python says otherwise */
     LONGEST_MAX = 1 << 18, /* several fit into the arena */
     QUEUE_MAX = 1 << 22,
-    FLUSH_BYTES = 1 << 16, /* so much is sent without waiting for the turn's end */
-    NAME_ROOM = 128
+    FLUSH_BYTES = 1 << 16  /* so much is sent without waiting for the turn's end */
 };
 
 struct datagram {
@@ -94,9 +90,13 @@ static int send_many(int fd, message *messages, int count)
 int64_t datagram_add(engine *e, int fd)
 {
     struct sockaddr_storage name;
-    socklen_t size = sizeof name;
-    if (getsockname(fd, (struct sockaddr *)&name, &size) < 0)
+    socklen_t size = sizeof name, type_size = sizeof(int);
+    int type;
+    if (getsockname(fd, (struct sockaddr *)&name, &size) < 0
+        || getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_size) < 0)
         return -errno;
+    if (type != SOCK_DGRAM)
+        return -EPROTOTYPE;
     struct datagram *d = calloc(1, sizeof *d);
     if (!d)
         return -ENOMEM;
@@ -192,11 +192,9 @@ static int receive_batch(engine *e, struct slot *s, int index)
 
 void datagram_readable(engine *e, struct slot *s, int index)
 {
-    int taken = 0, got;
-    do {
+    int taken = 0, got = 1;
+    for (; got && taken < TAKEN_MAX && datagram_fits(e, s); taken += got)
         got = receive_batch(e, s, index);
-        taken += got;
-    } while (got && taken < TAKEN_MAX && datagram_fits(e, s));
 }
 
 /* Sending */
@@ -332,59 +330,28 @@ static int queue(engine *e, struct slot *s, int64_t handle, const void *data, si
 
 int engine_send_to(engine *e, int64_t handle, const void *data, size_t size, int64_t peer)
 {
+    struct sockaddr_storage name;
     struct slot *s;
     int error = find_slot(e, handle, &s);
     if (error < 0)
         return error;
-    if (peer == -1)
-        return queue(e, s, handle, data, size, "", 0);
-    if (peer < 0 || peer >> 48)
+    size_t name_size = unpack_ipv4(&name, peer);
+    if (!name_size && peer != -1)
         return -EINVAL;
-    struct sockaddr_in name = {.sin_family = AF_INET,
-                               .sin_port = htons((uint16_t)(peer >> 32)),
-                               .sin_addr.s_addr = htonl((uint32_t)peer)};
-    return queue(e, s, handle, data, size, &name, sizeof name);
-}
-
-static size_t unpack_ipv6(struct sockaddr_in6 *name, const char *address, size_t size)
-{
-    uint32_t numbers[3];
-    if (size != ENGINE_PEER_BYTES)
-        return 0;
-    memcpy(&name->sin6_addr, address, 16);
-    memcpy(numbers, address + 16, sizeof numbers);
-    name->sin6_family = AF_INET6;
-    name->sin6_port = htons((uint16_t)numbers[0]);
-    name->sin6_flowinfo = htonl(numbers[1]);
-    name->sin6_scope_id = numbers[2];
-    return sizeof *name;
-}
-
-static size_t unpack_path(struct sockaddr_un *name, const char *path, size_t size)
-{
-    if (size == 0 || size > sizeof name->sun_path)
-        return 0;
-    name->sun_family = AF_UNIX;
-    memcpy(name->sun_path, path, size);
-    return offsetof(struct sockaddr_un, sun_path) + size;
+    return queue(e, s, handle, data, size, &name, name_size);
 }
 
 int engine_send_to_bytes(engine *e, int64_t handle, const void *data, size_t size,
                          const void *address, size_t address_size)
 {
-    union {
-        struct sockaddr_in6 ipv6;
-        struct sockaddr_un path;
-    } name = {0};
+    struct sockaddr_storage name;
     struct slot *s;
     int error = find_slot(e, handle, &s);
+    if (error == 0 && s->kind != ENGINE_DATAGRAM)
+        error = -EINVAL;
     if (error < 0)
         return error;
-    if (s->kind != ENGINE_DATAGRAM)
-        return -EINVAL;
-    size_t name_size = s->datagram->family == AF_UNIX
-                           ? unpack_path(&name.path, address, address_size)
-                           : unpack_ipv6(&name.ipv6, address, address_size);
+    size_t name_size = unpack_bytes(&name, s->datagram->family, address, address_size);
     return name_size ? queue(e, s, handle, data, size, &name, name_size) : -EINVAL;
 }
 
@@ -392,10 +359,10 @@ int engine_set_longest(engine *e, int64_t handle, uint32_t size)
 {
     struct slot *s;
     int error = find_slot(e, handle, &s);
+    if (error == 0 && (s->kind != ENGINE_DATAGRAM || size == 0 || size > LONGEST_MAX))
+        error = -EINVAL;
     if (error < 0)
         return error;
-    if (s->kind != ENGINE_DATAGRAM || size == 0 || size > LONGEST_MAX)
-        return -EINVAL;
     s->datagram->longest = size;
     return 0;
 }

@@ -5,6 +5,7 @@
  *   table.c     handles, generations, interest, close
  *   output.c    output buffers, flush, water marks
  *   input.c     receive, accept, finish a connect
+ *   peers.c     addresses, ours and the kernel's
  *   datagram.c  datagrams, both ways
  *   passing.c   descriptors over a Unix stream
  *   poll_*.c    the kernel interfaces, behind poller.h
@@ -147,7 +148,11 @@ void slot_settle(engine *e, struct slot *s, int index);
 void input_ready(engine *e, struct slot *s, int index, unsigned ready);
 void listener_overload(engine *e, struct slot *s, int index, int error, int shed);
 int open_spare(void);
+
+/* peers.c */
 int64_t pack_peer(engine *e, const struct sockaddr_storage *peer, socklen_t size);
+size_t unpack_ipv4(struct sockaddr_storage *name, int64_t peer);
+size_t unpack_bytes(struct sockaddr_storage *name, int family, const char *address, size_t size);
 
 /* datagram.c */
 int64_t datagram_add(engine *e, int fd);

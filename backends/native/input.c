@@ -5,11 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <stddef.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "engine.h"
@@ -93,42 +89,6 @@ static int accept_one(int listener, struct sockaddr_storage *peer, socklen_t *si
     }
     return fd;
 #endif
-}
-
-static size_t pack_ipv6(char *at, const struct sockaddr_in6 *peer)
-{
-    uint32_t numbers[3] = {ntohs(peer->sin6_port), ntohl(peer->sin6_flowinfo), peer->sin6_scope_id};
-    memcpy(at, &peer->sin6_addr, 16);
-    memcpy(at + 16, numbers, sizeof numbers);
-    return ENGINE_PEER_BYTES;
-}
-
-/* A path ends at its NUL, a name in Linux's abstract namespace does not. */
-static size_t pack_path(char *at, const struct sockaddr_un *peer, size_t size)
-{
-    uint16_t length = (uint16_t)(peer->sun_path[0] ? strnlen(peer->sun_path, size) : size);
-    memcpy(at, &length, sizeof length);
-    memcpy(at + sizeof length, peer->sun_path, length);
-    return sizeof length + length;
-}
-
-/* See engine_peer_layout. */
-int64_t pack_peer(engine *e, const struct sockaddr_storage *peer, socklen_t size)
-{
-    size_t at = e->arena_used, before_path = offsetof(struct sockaddr_un, sun_path);
-    int family = size >= before_path ? peer->ss_family : AF_UNSPEC;
-    if (family == AF_INET && size >= sizeof(struct sockaddr_in)) {
-        const struct sockaddr_in *v4 = (const struct sockaddr_in *)peer;
-        return (int64_t)ntohs(v4->sin_port) << 32 | ntohl(v4->sin_addr.s_addr);
-    }
-    if (ARENA_BYTES - at < ENGINE_PEER_ROOM)
-        return -1;
-    if (family == AF_INET6 && size >= sizeof(struct sockaddr_in6))
-        e->arena_used += pack_ipv6(e->arena + at, (const struct sockaddr_in6 *)peer);
-    else if (family == AF_UNIX && size > before_path)
-        e->arena_used += pack_path(e->arena + at, (const struct sockaddr_un *)peer,
-                                   size - before_path);
-    return e->arena_used > at ? -2 - (int64_t)at : -1;
 }
 
 int open_spare(void)

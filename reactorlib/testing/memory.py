@@ -58,7 +58,7 @@ class MemoryReactor(PluggableNames):
         self.sslClients: list[tuple[str, int, Any, Any, float, tuple[str, int] | None]] = []
         self.unixServers: list[tuple[Any, Any, int, int, bool]] = []
         self.unixClients: list[tuple[Any, Any, float, bool]] = []
-        self.adoptedPorts: list[tuple[int, int, Any]] = []
+        self.adoptedPorts: list[tuple[Any, ...]] = []
         self.adoptedStreamConnections: list[tuple[int, int, Any]] = []
         self.connectors: list[MemoryConnector] = []
         self.readers: set[Any] = set()
@@ -206,6 +206,14 @@ class MemoryReactor(PluggableNames):
     def adoptStreamConnection(self, fileDescriptor: int, addressFamily: int, factory: Any) -> None:
         """Write it down in `adoptedStreamConnections`."""
         self.adoptedStreamConnections.append((fileDescriptor, addressFamily, factory))
+
+    def adoptDatagramPort(
+        self, fileDescriptor: int, addressFamily: int, protocol: Any, maxPacketSize: int = 8192
+    ) -> MemoryPort:
+        """Write it down in `adoptedPorts`, with maxPacketSize. Raises as adoptStreamPort does."""
+        address = from_sockaddr(addressFamily, ("", ADOPTED_PORT), "UDP")
+        self.adoptedPorts.append((fileDescriptor, addressFamily, protocol, maxPacketSize))
+        return MemoryPort(address)
 
     # IReactorFDSet
 

@@ -83,6 +83,11 @@ class RaisingMemoryReactor(PluggableNames):
     def adoptStreamConnection(self, fileDescriptor: int, addressFamily: int, factory: Any) -> Any:
         _raise(self._connect_exception)
 
+    def adoptDatagramPort(
+        self, fileDescriptor: int, addressFamily: int, protocol: Any, maxPacketSize: int = 8192
+    ) -> Any:
+        _raise(self._listen_exception)
+
 
 def _raise(exception: BaseException | None) -> None:
     if exception is None:

@@ -1,4 +1,6 @@
 /* driver POLLER scenarios
+ * driver POLLER datagrams SEED STEPS
+ * driver POLLER scarce SEED STEPS: the same again and again, with failing allocations
  * driver POLLER mixed|stutter|churn SEED STEPS
  * driver POLLER allocations SEED STEPS: a mixed run after a crowd has come, again
  *   and again; the first, the second, the third … allocation fails, until none does
@@ -10,12 +12,19 @@
 
 #include "driver.h"
 
-static void run_allocations(const char *poller, uint64_t seed, int64_t steps)
+static int64_t run_crowd(const char *poller, uint64_t seed, int64_t steps)
+{
+    return run_random(poller, seed, steps, CROWD);
+}
+
+typedef int64_t run(const char *poller, uint64_t seed, int64_t steps);
+
+static void run_allocations(run *once, const char *poller, uint64_t seed, int64_t steps)
 {
     int64_t number = 0;
     do
         fail_allocation(++number);
-    while (run_random(poller, seed, steps, CROWD) == 0);
+    while (once(poller, seed, steps) == 0);
     printf("%lld allocations\n", (long long)number - 1);
 }
 
@@ -33,7 +42,11 @@ int main(int count, char **words)
     if (strcmp(kind, "scenarios") == 0)
         run_scenarios(poller);
     else if (strcmp(kind, "allocations") == 0)
-        run_allocations(poller, seed, steps);
+        run_allocations(run_crowd, poller, seed, steps);
+    else if (strcmp(kind, "scarce") == 0)
+        run_allocations(run_datagrams, poller, seed, steps);
+    else if (strcmp(kind, "datagrams") == 0)
+        run_datagrams(poller, seed, steps);
     else
         run_random(poller, seed, steps, profile);
     return 0;

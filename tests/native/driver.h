@@ -4,6 +4,7 @@
  *   model.c      what every record and every byte is held against
  *   client.c     the other side of what is in the engine
  *   random.c     operations in an order that a seed decides
+ *   datagrams.c  the same for datagrams, and for descriptors over Unix streams
  *   scenarios.c  single cases, and with them listeners.c and callers.c
  *   faults.c     library calls that fail when told
  *
@@ -89,6 +90,9 @@ void client_close(struct model *m, struct client *c, int reset);
 enum profile { MIXED, STUTTER, CHURN, CROWD };
 /* Returns what allocations_left was at the end of the steps. */
 int64_t run_random(const char *poller, uint64_t seed, int64_t steps, enum profile profile);
+
+/* datagrams.c */
+int64_t run_datagrams(const char *poller, uint64_t seed, int64_t steps); /* as run_random */
 
 /* listeners.c */
 void accept_fails(const char *poller);

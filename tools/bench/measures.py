@@ -93,6 +93,16 @@ def micro(bench: Bench, program: Program) -> Sample:
     return {"cost_us": result["nanoseconds"] / result["operations"] / 1e3}
 
 
+def spawning(bench: Bench, program: Program) -> Sample:
+    """A script like those of `micro` that prints its `wall` time in nanoseconds, too."""
+    printed = output_of(bench.workshop.command(program), bench.server_core, timeout=120)
+    result = json.loads(printed)
+    return {
+        "wall_us": result["wall"] / result["operations"] / 1e3,
+        "cost_us": result["nanoseconds"] / result["operations"] / 1e3,
+    }
+
+
 def start_up(bench: Bench, program: Program) -> Sample:
     """What a program's start costs beyond that of the same script without arguments."""
     whole = bench.workshop.command(program)
@@ -141,7 +151,7 @@ def _load(
 @contextmanager
 def _serving(bench: Bench, program: Program) -> Iterator[Server]:
     with started(bench.workshop.command(program), bench.server_core) as process:
-        load = bench.workshop.load_tls if program.tls else bench.workshop.load
+        load = bench.workshop.load_for(program)
         server = Server(process.pid, process.first_line(timeout=15).strip(), load)
         try:
             yield server

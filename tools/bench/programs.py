@@ -17,6 +17,7 @@ class Program:
 
     `most_connections` is what it can hold at once. One that speaks `tls` is
     given the files of a private key and of its certificate as last arguments.
+    One that speaks `udp` echoes datagrams.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Program:
     ours: bool = False
     most_connections: int = 1_000_000
     tls: bool = False
+    udp: bool = False
 
 
 def _our_echo(name: str, backend: str, most_connections: int = 1_000_000) -> Program:
@@ -35,6 +37,10 @@ def _our_echo(name: str, backend: str, most_connections: int = 1_000_000) -> Pro
 
 def _over_tls(name: str, source: str, *arguments: str, ours: bool = False) -> Program:
     return Program(name, "tls-echo", source, arguments, ours, tls=True)
+
+
+def _by_udp(name: str, source: str, *arguments: str, ours: bool = False) -> Program:
+    return Program(name, "udp-echo", source, arguments, ours, udp=True)
 
 
 def _pair(service: str, source: str) -> tuple[Program, Program]:
@@ -59,6 +65,11 @@ PROGRAMS: tuple[Program, ...] = (
     _over_tls("asyncio", "servers/echo_asyncio.py", "asyncio"),
     _over_tls("twisted", "servers/echo_twisted.py"),
     _over_tls("reactorlib", "servers/echo_reactorlib.py", "epoll", ours=True),
+    _by_udp("c", "servers/udp_echo.c"),
+    _by_udp("uvloop", "servers/udp_echo_asyncio.py", "uvloop"),
+    _by_udp("asyncio", "servers/udp_echo_asyncio.py", "asyncio"),
+    _by_udp("twisted", "servers/udp_echo_twisted.py"),
+    _by_udp("reactorlib", "servers/udp_echo_reactorlib.py", "epoll", ours=True),
     Program("uvloop", "lines", "servers/lines_uvloop.py"),
     *_pair("lines", "servers/lines.py"),
     Program("uvloop", "netstrings", "servers/netstrings_uvloop.py"),
@@ -67,4 +78,7 @@ PROGRAMS: tuple[Program, ...] = (
     *_pair("callbacks", "micro/callbacks.py"),
     *_pair("awaiting", "micro/awaiting.py"),
     *_pair("import", "micro/importing.py"),
+    *_pair("spawning", "micro/spawning.py"),
+    Program("asyncio", "spawning", "micro/spawning_asyncio.py", ("asyncio",)),
+    Program("uvloop", "spawning", "micro/spawning_asyncio.py", ("uvloop",)),
 )

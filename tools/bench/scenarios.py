@@ -11,7 +11,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from bench.measures import Bench, Sample, exchange, idle_busy, idle_memory, micro, start_up
+from bench.measures import (
+    Bench,
+    Sample,
+    exchange,
+    idle_busy,
+    idle_memory,
+    micro,
+    spawning,
+    start_up,
+)
 from bench.programs import PROGRAMS, Program
 
 
@@ -108,6 +117,16 @@ SCENARIOS: tuple[Scenario, ...] = (
     _over_tls("tls-echo", "100 connections over TLS, 100 bytes", 100, 100),
     _over_tls("tls-64k", "20 connections over TLS, 64 KiB", 20, 65536),
     Scenario(
+        "udp-echo",
+        "datagrams of 100 bytes from 100 ports, each waiting for its answer",
+        "udp-echo",
+        partial(exchange, mode="pingpong", connections=100, size=100),
+        _EXCHANGE,
+        ("c", "uvloop", "asyncio", "twisted", "reactorlib"),
+        ("c", "uvloop", "asyncio", "twisted"),
+        saturates=True,
+    ),
+    Scenario(
         "latency",
         "one connection, 100 bytes, a sleeping server; ratios of p50",
         "echo",
@@ -191,6 +210,16 @@ SCENARIOS: tuple[Scenario, ...] = (
         _PAIR,
         ("twisted",),
         cost="cost_ms",
+    ),
+    Scenario(
+        "processes",
+        "1,000 short processes, 20 at a time; ratios of wall time, on one core with them",
+        "spawning",
+        spawning,
+        (Column("wall_us", "wall µs", 1), Column("cost_us", "µs of the parent", 1)),
+        ("asyncio", "uvloop", "twisted", "reactorlib"),
+        ("asyncio", "twisted"),
+        cost="wall_us",
     ),
     _saturated("connect", "connect, echo 100 bytes, close; 50 at a time", "connect", 50, 100),
 )

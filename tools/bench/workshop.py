@@ -49,13 +49,24 @@ class Workshop:
     @cached_property
     def load(self) -> str:
         """The path of the load generator."""
-        return self._compile(self._folder / "load", _load_sources(without="channel_tls.c"))
+        return self._compile(self._folder / "load", _load_sources("channel.c"))
 
     @cached_property
     def load_tls(self) -> str:
         """The path of the one that speaks TLS. Needs OpenSSL's headers (libssl-dev)."""
-        sources = _load_sources(without="channel.c")
+        sources = _load_sources("channel_tls.c")
         return self._compile(self._folder / "load-tls", sources, "-lssl", "-lcrypto")
+
+    @cached_property
+    def load_udp(self) -> str:
+        """The path of the one that sends datagrams."""
+        return self._compile(self._folder / "load-udp", _load_sources("channel_udp.c"))
+
+    def load_for(self, program: Program) -> str:
+        """The path of the one that speaks as the program does."""
+        if program.tls:
+            return self.load_tls
+        return self.load_udp if program.udp else self.load
 
     def versions(self) -> dict[str, str]:
         """The versions of what is installed in the peers' environment, by name."""
@@ -143,9 +154,11 @@ class Workshop:
         return str(binary)
 
 
-def _load_sources(without: str) -> list[Path]:
-    """What a load generator is made of: one of its two channels is left out."""
-    return [file for file in sorted((HERE / "load").glob("*.[ch]")) if file.name != without]
+def _load_sources(channel: str) -> list[Path]:
+    """What a load generator is made of: of its channels it has one."""
+    load = HERE / "load"
+    others = {file for file in load.glob("channel*.c") if file.name != channel}
+    return sorted({*load.glob("*.[ch]")} - others)
 
 
 def _checkout_files() -> list[Path]:

@@ -7,15 +7,24 @@ Subclass EngineContract under a name that pytest collects, and say in
 from __future__ import annotations
 
 from reactorlib.testing.contract.engine_calls import EngineCalls
+from reactorlib.testing.contract.engine_datagrams import EngineDatagrams
 from reactorlib.testing.contract.engine_ends import EngineEnds
 from reactorlib.testing.contract.engine_listeners import EngineListeners
 from reactorlib.testing.contract.engine_output import EngineOutput
 from reactorlib.testing.contract.engine_streams import EngineStreams
+from reactorlib.testing.contract.engine_terminals import EngineTerminals
 from reactorlib.testing.contract.engine_watching import EngineWatching
 
 
 class EngineContract(
-    EngineStreams, EngineOutput, EngineEnds, EngineListeners, EngineWatching, EngineCalls
+    EngineStreams,
+    EngineOutput,
+    EngineEnds,
+    EngineListeners,
+    EngineTerminals,
+    EngineWatching,
+    EngineCalls,
+    EngineDatagrams,
 ):
     """All that IEngine promises, with each kernel interface's known traps.
 

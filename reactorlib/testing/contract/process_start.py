@@ -232,7 +232,12 @@ class StartContract(ProcessParts):
                 spawn("sh", uid=uid, gid=gid)
             return
         script = "id -u; id -ru; id -g; id -rg; id -G; grep -i ^CapEff /proc/self/status"
-        child = spawn("sh", "-c", script, uid=uid, gid=gid, path="/")
+        before = os.getgroups()
+        os.setgroups([*before, 12345])
+        try:
+            child = spawn("sh", "-c", script, uid=uid, gid=gid, path="/")
+        finally:
+            os.setgroups(before)
         self.until_ended(reactor, child)
         user, group = 0 if uid is None else uid, 0 if gid is None else gid
         lines = child.output.split(b"\n")

@@ -5,8 +5,9 @@ Certificates are made by trustme, which is not needed for anything else.
 
 from __future__ import annotations
 
-from reactorlib.testing.contract.tls_connection import EndingsContract, RecordsContract
+from reactorlib.testing.contract.tls_connection import EndingsContract
 from reactorlib.testing.contract.tls_handshake import HandshakeContract
+from reactorlib.testing.contract.tls_output import DrainingContract, RecordsContract
 from reactorlib.testing.contract.tls_start import StartTLSContract
 from reactorlib.testing.contract.tls_streams import (
     TLSMachineContract,
@@ -18,6 +19,11 @@ __all__ = ["TLSContract", "TLSMachineContract", "TLSStreamsContract", "TLSTransp
 
 
 class TLSContract(
-    HandshakeContract, RecordsContract, StartTLSContract, EndingsContract, TLSStreamsContract
+    HandshakeContract,
+    RecordsContract,
+    DrainingContract,
+    StartTLSContract,
+    EndingsContract,
+    TLSStreamsContract,
 ):
     """What a reactor with TLS must do."""

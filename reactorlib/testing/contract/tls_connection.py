@@ -1,8 +1,7 @@
-"""A connection over TLS: how writes become records, how it ends, what a pause does."""
+"""A connection over TLS: how it ends, what a pause does, turns within turns."""
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import ssl
 
@@ -11,6 +10,7 @@ import pytest
 from reactorlib import error
 from reactorlib.testing.contract.base import LoggedErrors
 from reactorlib.testing.contract.tcp_peers import (
+    MEGABYTE,
     MUCH,
     Fault,
     HalfCloser,
@@ -19,84 +19,16 @@ from reactorlib.testing.contract.tcp_peers import (
     raises,
     reset,
 )
-from reactorlib.testing.contract.tls_peers import NAME, TLSContractBase, TLSNet
+from reactorlib.testing.contract.tls_peers import TLSContractBase, TLSNet
 from reactorlib.testing.tlspeer import TLSPeer
 
-OVERHEAD = 5 + 1 + 16  # of a record of TLS 1.3: header, type, authentication
 
-
-class RecordsContract(TLSContractBase):
-    """Writes of one turn are joined."""
-
-    def records(self, net: TLSNet, peer: TLSPeer, size: int) -> list[int]:
-        """The sizes of the next records, which hold so much together."""
-        peer.raw.setblocking(False)
-        data, sizes = b"", []
-
-        def arrived() -> bool:
-            nonlocal data
-            with contextlib.suppress(BlockingIOError):
-                data += peer.raw.recv(1 << 20)
-            while len(data) >= 5 and len(data) >= (whole := 5 + int.from_bytes(data[3:5], "big")):
-                sizes.append(whole - OVERHEAD)
-                data = data[whole:]
-            return sum(sizes) >= size
-
-        net.turn_until(arrived)
-        assert not data
-        return sizes
-
-    def test_many_small_writes_are_one_record(self, net: TLSNet) -> None:
-        protocol, peer = net.pair()
-        for _ in range(100):
-            protocol.transport.write(b"x" * 10)
-        protocol.transport.writeSequence([b"x"] * 100)
-        assert self.records(net, peer, 1100) == [1100]
-
-    def test_so_are_those_of_other_connections_callbacks(self, net: TLSNet) -> None:
-        protocol, peer = net.pair()
-        others = [
-            net.pair(lambda: Recorder(data=lambda *_: protocol.transport.write(b"x")))
-            for _ in range(5)
-        ]
-        for _, other in others:
-            other.send(b"!")
-        assert self.records(net, peer, 5) == [5]
-
-    def test_and_those_of_calls_from_threads_and_timers(self, net: TLSNet) -> None:
-        protocol, peer = net.pair()
-        for _ in range(5):
-            net.reactor.callFromThread(protocol.transport.write, b"x")
-            net.reactor.callLater(0, protocol.transport.write, b"y")
-        assert self.records(net, peer, 10) == [10]
-
-    @pytest.mark.parametrize(
-        ("size", "records"),
-        [
-            (16_384, [16_384]),
-            (16_385, [16_384, 1]),
-            (65_536, [16_384] * 4),
-            (65_546, [16_384] * 4 + [10]),
-        ],
-    )
-    def test_much_is_cut_into_full_records(
-        self, net: TLSNet, size: int, records: list[int]
-    ) -> None:
-        protocol, peer = net.pair()
-        protocol.transport.write(b"x" * size)
-        assert self.records(net, peer, size) == records
-
-    def test_small_writes_before_the_handshake_are_one_record(self, net: TLSNet) -> None:
-        def greet(protocol: Recorder) -> None:
-            for _ in range(10):
-                protocol.transport.write(b"x")
-
-        port = net.listen(lambda: Recorder(made=greet))
-        peer = TLSPeer(net.dial_plain(port), net.client.getContext(), NAME)
-        context = net.server.getContext()
-        context.num_tickets = 0  # each is a record
-        peer.shake(lambda: net.turn(1))
-        assert self.records(net, peer, 10) == [10]
+def goes_on(peer: TLSPeer) -> bool:
+    """Whether the peer can send still more."""
+    try:
+        return bool(peer.send(b"x" * MEGABYTE))
+    except BlockingIOError:
+        return False
 
 
 class EndingsContract(TLSContractBase):
@@ -222,6 +154,17 @@ class EndingsContract(TLSContractBase):
         net.until_lost(protocol)
         assert protocol.calls == ["made", "data", "lost"]
 
+    def test_a_pause_during_it_holds_the_peer_up_after_it(self, net: TLSNet) -> None:
+        port = net.listen(lambda: Recorder(made=lambda it: it.transport.pauseProducing()))
+        peer = net.dial(port)
+        peer.setblocking(False)
+        net.turn_until(lambda: not goes_on(peer))
+        received = net.reactor.engine.counters()["received"]
+        net.turn(10)
+        assert net.reactor.engine.counters()["received"] == received
+        assert port.factory.protocols[0].calls == ["made"]
+        port.factory.protocols[0].transport.abortConnection()
+
     def test_a_producer_is_paused_while_it_waits(self, net: TLSNet) -> None:
         producer = Producer()
 
@@ -280,11 +223,11 @@ class EndingsContract(TLSContractBase):
     def test_a_fault_when_the_end_is_told_late(
         self, net: TLSNet, logged_errors: LoggedErrors
     ) -> None:
-        protocol, peer = net.pair(lambda: HalfCloser(read_lost=raises))
-        protocol.transport.pauseProducing()
-        net.turn()
+        hooks = {"data": lambda it, _: it.transport.pauseProducing(), "read_lost": raises}
+        protocol, peer = net.pair(lambda: HalfCloser(**hooks))
+        peer.send(b"data")
         peer.announce()
-        net.turn()
+        net.until_called(protocol, "data")
         protocol.transport.resumeProducing()
         net.until_lost(protocol)
         assert protocol.reason.check(Fault)
@@ -316,6 +259,19 @@ class EndingsContract(TLSContractBase):
         assert protocol.calls == ["made", "data", "read_lost"]
         protocol.transport.loseConnection()
 
+    def test_an_end_that_comes_in_a_nested_turn_is_told_once(self, net: TLSNet) -> None:
+        def end(protocol: Recorder, data: bytes) -> None:
+            peer.announce()
+            net.turn()
+            assert protocol.calls == ["made", "data", "read_lost"]
+
+        protocol, peer = net.pair(lambda: HalfCloser(data=end))
+        peer.send(b"data")
+        net.until_called(protocol, "read_lost")
+        net.turn()
+        assert protocol.calls == ["made", "data", "read_lost"]
+        protocol.transport.loseConnection()
+
     # A reactor that stops
 
     def test_a_reactor_that_stops_delivers_and_announces(self, net: TLSNet) -> None:
@@ -327,3 +283,14 @@ class EndingsContract(TLSContractBase):
         peer.setblocking(True)
         assert peer.recv(100) == b"goodbye"
         assert peer.recv(100) == b""
+
+    def test_a_reactor_that_stops_waits_for_no_handshake_long(
+        self, net: TLSNet, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("reactorlib.base.FAREWELL", 0.05)
+        protocol, _ = net.plain_pair()
+        protocol.transport.write(b"unsent")
+        net.reactor.callWhenRunning(net.reactor.stop)
+        self.run_guarded(net.reactor)
+        assert protocol.reason.type is error.ConnectionLost
+        assert "stopped" in protocol.reason.getErrorMessage()

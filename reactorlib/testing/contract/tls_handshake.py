@@ -70,6 +70,7 @@ class HandshakeContract(TLSContractBase):
     def test_both_sides(self, net: TLSNet) -> None:
         ours, theirs = self.ends(net, net.server, net.client)
         assert (ours.received, theirs.received) == (b"hello", b"hello")
+        assert net.reactor.getDelayedCalls() == []
         for transport in (ours.transport, theirs.transport):
             assert transport.TLS
             for interface in (ITLSTransport, ISSLTransport, INegotiated):

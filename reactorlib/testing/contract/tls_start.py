@@ -98,10 +98,12 @@ class StartTLSContract(TLSContractBase):
         protocol.transport.startTLS(net.server)
         net.shake(peer)
         peer.send(b"hello")
+        peer.announce()
         net.turn()
         assert protocol.calls == ["made"]
         protocol.transport.resumeProducing()
-        net.turn_until(lambda: protocol.received == b"hello")
+        net.until_lost(protocol)
+        assert protocol.calls == ["made", "data", "lost"]
 
     def test_plain_text_that_was_held_is_not_taken_for_a_secret(self, net: TLSNet) -> None:
         """A man in the middle can put commands behind STARTTLS."""

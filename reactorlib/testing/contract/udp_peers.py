@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -56,6 +56,11 @@ def echo(protocol: Datagrams, datagram: bytes, addr: Any) -> None:
     protocol.transport.write(datagram, addr)
 
 
+def at_least(items: Sequence[Any], count: int) -> Callable[[], bool]:
+    """A condition: there are so many."""
+    return lambda: len(items) >= count
+
+
 class UDPNet:
     """Ports, plain sockets and waiting, for one reactor. `close` ends all it made."""
 
@@ -75,7 +80,7 @@ class UDPNet:
         self.ports.append(port)
         return port
 
-    def open_socket(self, host: str = LOOPBACK, port: int = 0) -> socket.socket:
+    def new_socket(self, host: str = LOOPBACK, port: int = 0) -> socket.socket:
         """A plain socket on that address."""
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self.sockets.append(socket.socket(family, socket.SOCK_DGRAM))
@@ -86,7 +91,7 @@ class UDPNet:
     def peer(self, port: Any) -> socket.socket:
         """A plain socket that is connected to a port."""
         host = port.getHost()
-        peer = self.open_socket(host.host)
+        peer = self.new_socket(host.host)
         peer.connect((host.host, host.port))
         return peer
 

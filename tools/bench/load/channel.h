@@ -1,5 +1,5 @@
 /* One connection of the load generator, as the program was linked: plain, from
- * channel.c, or over TLS, from channel_tls.c. Never blocks: what cannot be done
+ * channel.c, over TLS, from channel_tls.c, or by UDP, from channel_udp.c. Never blocks: what cannot be done
  * now gives -1 with errno EAGAIN, any other error -1 with another errno. */
 #ifndef BENCH_CHANNEL_H
 #define BENCH_CHANNEL_H

@@ -1,7 +1,7 @@
-"""What a LineReceiver delivers does not depend on how the bytes are divided, whatever it does.
+"""What a LineReceiver delivers and sends does not depend on how the bytes are divided.
 
-Lines tell this one to take raw bytes, to pause, to change its delimiter or its limit, to
-forget what waits, or to end; it does so between any two.
+Lines tell this one to take raw bytes, to pause, to change its delimiter or its limit, or to
+end; it does so between any two. It answers each line, in one of two ways.
 """
 
 from __future__ import annotations
@@ -34,6 +34,10 @@ class Obedient(LineReceiver):
     def lineReceived(self, line: bytes) -> None:
         assert len(line) <= self.MAX_LENGTH
         self.take("line", line)
+        if len(line) % 2:
+            self.sendLine(line)
+        else:
+            self.transport.write(line)
         word, _, number = line.partition(b" ")
         if word == b"raw" and number.isdigit():
             self.missing = int(number[:3])
@@ -77,7 +81,7 @@ ACTIONS = {
 }
 
 
-def run(pieces: list[bytes]) -> list[tuple[str, bytes]]:
+def run(pieces: list[bytes]) -> tuple[list[tuple[str, bytes]], bytes]:
     protocol = Obedient()
     protocol.makeConnection(StringTransport(lenient=True))
     for piece in pieces:
@@ -85,7 +89,7 @@ def run(pieces: list[bytes]) -> list[tuple[str, bytes]]:
             protocol.dataReceived(piece)
         while protocol.paused:
             protocol.resumeProducing()
-    return protocol.got
+    return protocol.got, protocol.transport.value()
 
 
 def check(data: bytes, random: Random) -> None:
