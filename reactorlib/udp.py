@@ -17,7 +17,7 @@ from zope.interface import implementer
 
 from reactorlib import error
 from reactorlib.address import IPv4Address, IPv6Address, to_sockaddr
-from reactorlib.datagram import MAX_PACKET_SIZE, TO_THE_PEER, DatagramPort
+from reactorlib.datagram import MAX_PACKET_SIZE, TO_THE_PEER, BaseDatagramPort
 from reactorlib.interfaces import IListeningPort, IUDPTransport
 
 Address = tuple[str, int] | tuple[str, int, int, int]
@@ -53,9 +53,7 @@ def unpack_ipv6(packed: bytes) -> Address:
 def pack_ipv4(address: Address) -> int:
     """The opposite. Raises InvalidAddressError."""
     host, port = _checked(IPv4Address("UDP", *_described(address, 2)))
-    return int(port) << _HOST_BITS | int(
-        _IPV4_HOST.unpack(socket.inet_pton(socket.AF_INET, host))[0]
-    )
+    return int(port << _HOST_BITS | _IPV4_HOST.unpack(socket.inet_pton(socket.AF_INET, host))[0])
 
 
 @lru_cache(REMEMBERED)
@@ -80,7 +78,7 @@ def _checked(address: IPv4Address | IPv6Address) -> tuple[Any, ...]:
 
 
 @implementer(IListeningPort, IUDPTransport)
-class Port(DatagramPort):
+class Port(BaseDatagramPort):
     """A UDP socket that feeds a DatagramProtocol."""
 
     def __init__(
@@ -135,7 +133,7 @@ class Port(DatagramPort):
         """Whether datagrams may go to broadcast addresses."""
         return bool(self.getHandle().getsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST))
 
-    # What DatagramPort asks
+    # What BaseDatagramPort asks
 
     def _make_socket(self) -> socket.socket:
         ipv6 = ":" in self.interface
