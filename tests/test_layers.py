@@ -61,7 +61,7 @@ OF_THE_TRANSPORTS = {
 }
 
 # Parsers and framers: they never see a transport, a clock or a thread.
-SANS_IO = {"reactorlib.protocols.framing"}
+SANS_IO = {"reactorlib.protocols.framing", "reactorlib.protocols.proxyheader"}
 NEVER_SANS_IO = {"asyncio", "select", "selectors", "socket", "threading", "time"}
 
 # Imports inside functions: what they load by name, or seldom and at a price.
