@@ -250,6 +250,15 @@ class TestSystem:
         if sys.byteorder == "little":
             assert packed("127.0.0.1 22") == "0100007F:0016"
 
+    def test_a_line_of_one_s_own(self) -> None:
+        class Other(System):
+            def entries(self) -> Iterator[str]:
+                yield entry("127.0.0.1 25", "1.2.3.4 762", 0)
+
+        parsed = Other().parseLine(next(Other().entries()))
+        assert parsed == (("127.0.0.1", 25), ("1.2.3.4", 762), 0)
+        assert Other().lookup(*parsed[:2]) == ("UNIX", "root")
+
     def test_ipv4_in_ipv6(self, server: Any) -> None:
         assert server.lookup(("10.0.0.1", 22), ("10.0.0.2", 4000)) == ("UNIX", "root")
 
