@@ -143,7 +143,7 @@ class Engine:
             self._checked(result)
 
     def wake_descriptor(self) -> int:
-        return int(self._call["wake_descriptor"]())
+        return self._checked(self._call["wake_descriptor"]())
 
     def own(self, owned: bool) -> None:
         self._checked(self._call["own"](owned))
@@ -153,10 +153,10 @@ class Engine:
         return {name: getattr(self._counters, name) for name in self._counter_names}
 
     def close(self) -> None:
-        self._call["close"]()
+        self._checked(self._call["close"]())
 
     def spawn(self, program: Program) -> int:
-        self._checked(self.wake_descriptor())  # in no other thread, in no forked child
+        self.wake_descriptor()  # in no other thread, in no forked child
         return spawn.start(self._native, program)
 
     def _alive(self, function: str, handle: int, *arguments: int) -> int:

@@ -214,13 +214,16 @@ class ReactorBase:
             self._guarded(sink, getattr(sink, how))
 
     def close(self) -> None:
-        """Close the engine for good, and with it every descriptor it holds."""
+        """Close the engine for good, and with it every descriptor it holds.
+
+        Raises RuntimeError in another thread than the one that runs it.
+        """
+        self.engine.close()
         pool, self._pool = self._pool, None
         if pool is not None:
             pool.stop()
         self.sinks.clear()
         self._watches = Watches(self.engine, self.sinks)
-        self.engine.close()
 
     # The turn
 

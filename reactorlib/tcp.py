@@ -259,6 +259,9 @@ class Port:
         except (OSError, error.SelectLimitError) as cause:
             self.factory.doStop()
             raise error.CannotListenError(self.interface, self.port, cause) from cause
+        except BaseException:
+            self.factory.doStop()
+            raise
         return handle
 
     def _bound_socket(self) -> socket.socket:

@@ -34,8 +34,9 @@ def engine_builder(name, sources=(), macros=(), include_dirs=(), compile_args=()
         sources=[*SOURCES, *sources],
         include_dirs=[str(HERE), *include_dirs],
         define_macros=[("REACTORLIB_VERSION", f'"{package_version()}"'), *macros],
-        extra_compile_args=["-std=c11", "-D_GNU_SOURCE", "-O2", *compile_args],
-        extra_link_args=list(link_args),
+        # -pthread: before glibc 2.34, pthread_atfork is in a library of its own.
+        extra_compile_args=["-std=c11", "-D_GNU_SOURCE", "-O2", "-pthread", *compile_args],
+        extra_link_args=["-pthread", *link_args],
         libraries=["m"],
         py_limited_api=True,
     )

@@ -50,7 +50,7 @@ enum {
 enum slot_flag {
     PAUSED = 1 << 0,     /* Python wants no input */
     ENDED = 1 << 1,      /* the peer's FIN was read */
-    CLOSING = 1 << 2,    /* engine_lose: flush, FIN, linger */
+    CLOSING = 1 << 2,    /* engine_lose, or the peer's FIN: flush, FIN, linger */
     SHUTTING = 1 << 3,   /* engine_shut: flush, FIN */
     SHUT = 1 << 4,       /* our FIN was sent */
     LINGERING = 1 << 5,  /* Python was told the end; waiting for the FIN */
@@ -64,7 +64,7 @@ enum slot_flag {
 };
 
 struct slot {
-    uint32_t generation; /* 1 to 2^31 - 1; odd or even says nothing */
+    uint32_t generation; /* 1 to 2^31 - 1: a handle is positive */
     int fd;              /* NOWHERE if free or stale */
     uint16_t flags;
     uint8_t kind, interest, notify;

@@ -3,9 +3,9 @@
  *
  * An engine belongs to one thread while it is owned (engine_own): calls from
  * another one give -EXDEV and change nothing; only engine_wake may come from
- * anywhere. In a forked child every call but engine_close gives -ECHILD. A
- * handle that is not (or no longer) alive gives -EBADF. Errors are negative
- * errno, always.
+ * anywhere. In a forked child every call that can fail gives -ECHILD, but
+ * engine_close, which closes there what the child has inherited. A handle that
+ * is not (or no longer) alive gives -EBADF. Errors are negative errno, always.
  */
 typedef struct engine engine;
 
@@ -86,8 +86,10 @@ int engine_descriptor(engine *e, int64_t handle);
 int engine_watch(engine *e, int64_t handle, int readable, int writable);
 int engine_notify(engine *e, int64_t handle, int mask);
 
-/* 0; 1 when this write goes past the high-water mark; -EPIPE after the
- * end of writing; -ENOBUFS past the cap: the connection is being aborted. */
+/* 0; 1 when this write goes past the high-water mark; -EPIPE after engine_shut,
+ * engine_abort or a failure; -ENOBUFS past the cap: the connection is being
+ * aborted; -ENOMEM: nothing was taken, or it is being aborted. engine_lose is
+ * no end of writing: what is written until its EVENT_LOST leaves before the FIN. */
 int engine_write(engine *e, int64_t handle, const void *data, size_t size);
 int engine_set_limits(engine *e, int64_t handle, uint32_t low, uint32_t high, uint32_t cap);
 int64_t engine_buffered(engine *e, int64_t handle);
@@ -107,14 +109,16 @@ int engine_set_longest(engine *e, int64_t handle, uint32_t size);
  * before that the kernel closes them. Some that are lost end it: ETOOMANYREFS. */
 int engine_take_descriptors(engine *e, int64_t handle);
 /* Takes over `fd`, passes it with the next byte written, and closes it. On
- * error it stays the caller's: -EPIPE after the end of writing, -ETOOMANYREFS
- * when 253 wait already. Without that byte the end is ETOOMANYREFS. */
+ * error it stays the caller's: -EPIPE after engine_lose, engine_shut or
+ * engine_abort, -ETOOMANYREFS when 253 wait already. Without that byte the end
+ * is ETOOMANYREFS. */
 int engine_pass_descriptor(engine *e, int64_t handle, int fd);
 
 int engine_pause(engine *e, int64_t handle);
 int engine_resume(engine *e, int64_t handle);
-/* Each ends in one EVENT_LOST in a later turn, but engine_shut, which only
- * sends FIN after what is buffered. */
+/* engine_lose and engine_abort end in one EVENT_LOST in a later turn: the first
+ * after what is buffered, however long that takes, the second at once and with
+ * a reset. engine_shut only sends FIN after what is buffered. */
 int engine_shut(engine *e, int64_t handle);
 int engine_lose(engine *e, int64_t handle);
 int engine_abort(engine *e, int64_t handle);

@@ -32,6 +32,7 @@ INGREDIENTS = (
     "reactorlib/_version.py",
     "tests/native/*.[ch]",
     "tests/native/build.py",
+    "tests/native/clock/*.c",
     "tests/native/standin/*.c",
     "tests/native/standin/sys/*.h",
 )
@@ -109,6 +110,14 @@ def driver() -> Path:
         run([*command, *sources, "-lm", "-lpthread"], place)
 
     return cached("driver", str(command), make) / "driver"
+
+
+@cache
+def shifted_clock() -> Path:
+    """A library to be loaded before all others: it moves the wall clock."""
+    command = ["cc", "-std=c11", "-shared", "-fPIC", "-O2", "-Wall", "-Wextra", "-Werror"]
+    command += ["-o", "shift.so", "tests/native/clock/shift.c"]
+    return cached("clock", str(command), lambda place: run(command, place)) / "shift.so"
 
 
 def sanitizer_runtimes() -> str:

@@ -33,6 +33,11 @@ static void expect_refusals(int error)
     CHECK(engine_shut(e, handle) == error);
     CHECK(engine_lose(e, handle) == error);
     CHECK(engine_abort(e, handle) == error);
+    CHECK(engine_send_to(e, handle, buffer, 1, -1) == error);
+    CHECK(engine_send_to_bytes(e, handle, buffer, 1, buffer, ENGINE_PEER_BYTES) == error);
+    CHECK(engine_set_longest(e, handle, 1) == error);
+    CHECK(engine_take_descriptors(e, handle) == error);
+    CHECK(engine_pass_descriptor(e, handle, 0) == error);
 }
 
 static void *in_another_thread(void *nothing)

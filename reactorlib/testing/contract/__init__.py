@@ -25,6 +25,7 @@ from reactorlib.testing.contract.tcp import TCPContract
 from reactorlib.testing.contract.tcp_client import ClientContract
 from reactorlib.testing.contract.tcp_congestion import CongestionContract
 from reactorlib.testing.contract.tcp_connection import ConnectionContract
+from reactorlib.testing.contract.tcp_faults import FaultContract
 from reactorlib.testing.contract.tcp_hazards import HazardContract
 from reactorlib.testing.contract.tcp_machine import MachineContract
 from reactorlib.testing.contract.tcp_names import NamesContract
@@ -45,6 +46,7 @@ __all__ = [
     "DescriptorEndsContract",
     "DescriptorsContract",
     "EngineContract",
+    "FaultContract",
     "HazardContract",
     "LoggedErrors",
     "MachineContract",

@@ -158,6 +158,12 @@ class EngineCalls(EngineParts):
             lambda: engine.shut(handle),
             lambda: engine.lose(handle),
             lambda: engine.abort(handle),
+            lambda: engine.explain_write(engine.send_to(handle, b"x", 1, -1)),
+            lambda: engine.explain_write(engine.send_to_bytes(handle, b"x", 1, bytes(28), 28)),
+            lambda: engine.set_longest(handle, 1),
+            lambda: engine.take_descriptors(handle),
+            lambda: engine.pass_descriptor(handle, descriptor),
+            lambda: engine.wake_descriptor(),
             lambda: engine.own(True),
             lambda: engine.own(False),
         ]
@@ -169,6 +175,7 @@ class EngineCalls(EngineParts):
         engine.own(True)
         for call in calls:
             assert isinstance(in_thread(call), RuntimeError)
+        assert isinstance(in_thread(engine.close), RuntimeError)
         assert in_thread(engine.wake) is None
         assert driver.turn(1.0) == 0
         engine.own(False)
@@ -272,6 +279,7 @@ class EngineCalls(EngineParts):
         for seconds in (0.0, -1.0):
             assert raises(OSError, partial(driver.engine.turn, seconds))
         assert raises(OSError, partial(driver.engine.add, sock.fileno(), LISTENER))
+        assert raises(OSError, driver.engine.wake_descriptor)
         driver.engine.wake()
 
     def test_waiting_costs_nothing(self, driver: EngineDriver) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import random
 import socket
-from errno import ENOBUFS, EPIPE
+from errno import EBADF, ECONNRESET, ENOBUFS, EPIPE
 from time import process_time
+from typing import Any
 
 import pytest
 
@@ -15,8 +16,10 @@ from reactorlib.backends.events import (
     CLEARED,
     DRAINED,
     EMPTIED,
+    EOF,
     NOTIFY_CONGESTION,
     NOTIFY_EMPTIED,
+    NOTIFY_EOF,
     STREAM,
 )
 from reactorlib.testing.contract.engine_base import EngineParts, pattern, reset
@@ -83,6 +86,63 @@ class EngineOutput(EngineParts):
         assert 0 < handle.buffered < 10 * MEGABYTE
         handle.write(b"more")
         driver.expect_quiet()
+
+    @pytest.mark.parametrize("mask", [0, NOTIFY_EOF])
+    @pytest.mark.parametrize("make", [EngineDriver.connection, EngineDriver.pair])
+    @pytest.mark.parametrize("paused", [True, False])
+    def test_a_peer_that_has_ended_and_does_not_read_costs_no_turns(
+        self, driver: EngineDriver, paused: bool, make: Any, mask: int
+    ) -> None:
+        """Nor is it forgotten: it gets all as soon as it reads."""
+        handle, peer = make(driver)
+        handle.notify(mask)
+        data = pattern(10 * MEGABYTE)
+        handle.write(data)
+        if paused:
+            handle.pause()
+        driver.turn()
+        peer.shutdown(socket.SHUT_WR)
+        if mask and not paused:
+            driver.until_told(handle, EOF)
+        driver.expect_quiet()
+        assert handle.buffered > 0
+        assert handle.lost is None
+        assert driver.read(peer, len(data)) == data
+        if mask or paused:
+            driver.expect_quiet()
+            assert handle.lost is None
+            handle.lose()
+        driver.until_lost(handle)
+        assert handle.lost == 0
+        driver.read_end(peer)
+
+    @pytest.mark.parametrize("mask", [0, NOTIFY_EOF])
+    @pytest.mark.parametrize("make", [EngineDriver.connection, EngineDriver.pair])
+    def test_a_peer_that_has_ended_and_then_closes_unread_is_lost(
+        self, driver: EngineDriver, make: Any, mask: int
+    ) -> None:
+        handle, peer = make(driver)
+        handle.notify(mask)
+        handle.write(bytes(10 * MEGABYTE))
+        peer.shutdown(socket.SHUT_WR)
+        if mask:
+            driver.until_told(handle, EOF)
+        driver.expect_quiet()
+        peer.close()
+        driver.until_lost(handle)
+        assert handle.lost in (ECONNRESET, EPIPE)
+
+    def test_what_is_written_after_lose_leaves_before_the_end(self, driver: EngineDriver) -> None:
+        handle, peer = driver.connection()
+        data = pattern(10 * MEGABYTE)
+        handle.lose()
+        assert handle.write(data[:-1]) >= 0
+        driver.turn()
+        assert handle.write(data[-1:]) >= 0
+        assert driver.read(peer, len(data)) == data
+        driver.read_end(peer)
+        driver.until_lost(handle)
+        assert handle.write(b"late") == -EBADF
 
     def test_a_reset_while_output_waits_ends_it(self, driver: EngineDriver) -> None:
         handle, peer = driver.connection()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from reactorlib.testing.contract.tcp_client import ClientContract
 from reactorlib.testing.contract.tcp_congestion import CongestionContract
 from reactorlib.testing.contract.tcp_connection import ConnectionContract
+from reactorlib.testing.contract.tcp_faults import FaultContract
 from reactorlib.testing.contract.tcp_hazards import HazardContract
 from reactorlib.testing.contract.tcp_machine import MachineContract
 from reactorlib.testing.contract.tcp_names import NamesContract
@@ -23,6 +24,7 @@ class TCPContract(
     ClientContract,
     NamesContract,
     HazardContract,
+    FaultContract,
     OverloadContract,
     MachineContract,
 ):

@@ -19,6 +19,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from errno import ECONNABORTED, EMFILE, ENFILE, ENOBUFS, ENOMEM, errorcode
 from multiprocessing.connection import Connection as Pipe
@@ -91,6 +92,8 @@ class Server:
             "told": [type(reason).__name__ for reason in self.factory.reasons],
             "numbers": [getattr(reason, "errno", None) for reason in self.factory.reasons],
             "outgoing": [str(reason.value) for reason in self.outgoing.reasons],
+            "open": count_descriptors(),
+            "threads": threading.active_count(),
         }
 
     def fill(self, below: int, port: int) -> None:
@@ -157,10 +160,11 @@ class OverloadContract(TCPContractBase):
     """Servers that live on.
 
     `descriptor_limit` is the first descriptor that the engine cannot hold, if
-    there is one.
+    there is one. A crowd is kept out for `crowded_seconds`.
     """
 
     descriptor_limit: int | None = None
+    crowded_seconds = 5.0
 
     @pytest.fixture
     def child(self) -> Iterator[Callable[..., tuple[Any, Pipe]]]:
@@ -238,22 +242,28 @@ class OverloadContract(TCPContractBase):
         port = child(serve_with_few_descriptors)[1].recv()
         old = [clients(port) for _ in range(5)]
         assert [client.ask(b"early") for client in old] == [b"early"] * 5
+        before = old[0].report()
         crowd = [clients(port) for _ in range(CLIENTS)]
-        begun, before = monotonic(), old[0].report()
-        while monotonic() - begun < 2:
+        begun = monotonic()
+        while monotonic() - begun < self.crowded_seconds:
             assert [client.ask(b"still") for client in old] == [b"still"] * 5
             select.select([], [], [], 0.05)
         seconds, after = monotonic() - begun, old[0].report()
         assert after["processor"] - before["processor"] < 0.2 * seconds
-        assert 1 <= len(after["log"]) <= seconds + 2
+        assert 1 <= len(after["log"]) <= seconds + 2 <= 10
         assert "cannot accept" in after["log"][0]
         assert after["tracebacks"] == 0
         assert set(after["told"]) == {"FileDescriptorLimit"}
         for client in crowd:
             client.socket.close()
         released = monotonic()
-        assert clients(port).ask(b"back") == b"back"
+        latest = clients(port)
+        assert latest.ask(b"back") == b"back"
         assert monotonic() - released < 1
+        latest.socket.close()
+        names = ("open", "threads")
+        while [(last := old[0].report())[name] for name in names] != [before[n] for n in names]:
+            assert monotonic() - released < self.patience, last
 
     @pytest.mark.skipif(sys.platform != "linux", reason="strace(1) is of Linux")
     @pytest.mark.parametrize("number", [ENFILE, ENOBUFS, ENOMEM, ECONNABORTED])
@@ -307,14 +317,18 @@ class OverloadContract(TCPContractBase):
         net.turn_until(lambda: flooded and flooded[0].received > 10_000_000)
         net.turn_until(lambda: len(port.factory.protocols) == 100)
         rounds = [self.round(net, peers) for _ in range(20)]
-        assert max(turns for turns, _ in rounds) <= 3
-        assert sorted(seconds for _, seconds in rounds)[10] < 0.05
+        assert max(turns for turns, _, _ in rounds) <= 3
+        assert max(used for _, used, _ in rounds) < 0.05
+        assert sorted(seconds for _, _, seconds in rounds)[10] < 0.05
         flooded[0].transport.abortConnection()
         net.turn_until(lambda: not flooded[0].transport.connected)
 
-    def round(self, net: Net, peers: list[socket.socket]) -> tuple[int, float]:
-        """One echo for each peer: turns and seconds until the last one has come."""
-        begun, turns, waiting = monotonic(), 0, set(peers)
+    def round(self, net: Net, peers: list[socket.socket]) -> tuple[int, float, float]:
+        """One echo for each peer: turns until the last one has come, seconds of work and in all.
+
+        What others do on this machine is in the second figure only.
+        """
+        begun, used, turns, waiting = monotonic(), process_time(), 0, set(peers)
         for peer in peers:
             peer.sendall(b"x" * 100)
         while waiting:
@@ -323,7 +337,17 @@ class OverloadContract(TCPContractBase):
             for peer in select.select(list(waiting), [], [], 0)[0]:
                 assert peer.recv(1000) == b"x" * 100
                 waiting.remove(peer)
-        return turns, monotonic() - begun
+        return turns, process_time() - used, monotonic() - begun
+
+
+def count_descriptors() -> int:
+    """How many are open; it opens none itself."""
+    count = 0
+    for descriptor in range(2048):
+        with contextlib.suppress(OSError):
+            os.fstat(descriptor)
+            count += 1
+    return count
 
 
 @contextlib.contextmanager
