@@ -24,9 +24,7 @@ def applied(base: type[contract.ContractBase], name: str) -> type[contract.Contr
     def make_engine(self: contract.ContractBase) -> Any:
         return BACKENDS[name]()
 
-    attributes: dict[str, Any] = {"__module__": __name__, "make_engine": make_engine}
-    if name == "epoll":
-        attributes["calls_per_thread"] = 125_000
+    attributes = {"__module__": __name__, "make_engine": make_engine}
     class_name = f"Test{base.__name__}_{name}"
     return type(class_name, (base,), attributes)
 

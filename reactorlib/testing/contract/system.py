@@ -66,7 +66,7 @@ def storm(seconds: float) -> Iterator[list[int]]:
 class SystemContract(ContractBase):
     """A reactor and the system around it. A storm of signals lasts `storm_seconds`."""
 
-    storm_seconds = 2.0
+    storm_seconds = 5.0
 
     @pytest.fixture(autouse=True)
     def handlers_are_put_back(self) -> Iterator[None]:

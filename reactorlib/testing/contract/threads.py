@@ -25,7 +25,7 @@ def start(function: Callable[..., object], *args: Any) -> threading.Thread:
 class ThreadsContract(ContractBase):
     """What every reactor does with threads. `calls_per_thread` are made from each of eight."""
 
-    calls_per_thread = 25_000
+    calls_per_thread = 125_000
 
     def in_thread(self, reactor: Any, function: Callable[..., Any], *args: Any) -> Deferred[Any]:
         """The result of a function that is called in the reactor's pool."""
