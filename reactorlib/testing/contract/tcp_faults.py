@@ -90,6 +90,14 @@ def expect_rest(net: Net, seconds: float = 0.05) -> None:
     pytest.fail("turns come back at once")
 
 
+def deliver(net: Net, peer: socket.socket, data: bytes) -> None:
+    """Send, and turn until it was read."""
+    counters = net.reactor.engine.counters
+    expected = counters()["received"] + len(data)
+    peer.sendall(data)
+    net.turn_until(lambda: counters()["received"] == expected)
+
+
 class Lines(LineReceiver):
     """Keeps its frames, as the two below do."""
 
@@ -145,9 +153,7 @@ class FaultContract(TCPContractBase):
         assert protocol.reason.check(error.ConnectionDone)
 
     @pytest.mark.parametrize("build", [Recorder, HalfCloser])
-    def test_one_that_never_reads_can_be_given_up(
-        self, net: Net, build: Callable[[], Any]
-    ) -> None:
+    def test_one_that_never_reads_can_be_given_up(self, net: Net, build: Callable[[], Any]) -> None:
         protocol, peer = net.pair(build)
         protocol.transport.write(MUCH)
         peer.shutdown(socket.SHUT_WR)
@@ -218,7 +224,7 @@ class FaultContract(TCPContractBase):
         ("build", "stream"),
         [
             (Lines, b"first\r\n\r\nthird, longer\r\n" * 10),
-            (Netstrings, b"5:first,0:,14:third, longer!,"  * 10),
+            (Netstrings, b"5:first,0:,14:third, longer!," * 10),
             (Strings, b"\0\x05first\0\0\0\x0dthird, longer" * 10),
         ],
         ids=["lines", "netstrings", "int16"],
@@ -230,10 +236,6 @@ class FaultContract(TCPContractBase):
         peer.sendall(stream)
         net.turn_until(lambda: len(whole.frames) == 30)
         single, peer = net.pair(build)
-        received = net.reactor.engine.counters()["received"]
         for number in range(len(stream)):
-            peer.sendall(stream[number : number + 1])
-            net.turn_until(
-                lambda: net.reactor.engine.counters()["received"] == received + number + 1
-            )
+            deliver(net, peer, stream[number : number + 1])
         assert single.frames == whole.frames
