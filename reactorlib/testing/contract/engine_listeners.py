@@ -124,6 +124,8 @@ class EngineListeners(EngineParts):
             assert len(listener.accepted) == 2
             assert listener.events[-1] == (OVERLOAD, EMFILE, 1)
             assert clients[2].recv(1) == b""  # told at once
+            with pytest.raises(OSError, match="Too many open files"):
+                os.dup(0)  # what was spent for that is kept again
             driver.expect_quiet()
             holder_peer.sendall(b"served")
             driver.until(lambda: holder.received)
