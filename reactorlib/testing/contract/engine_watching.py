@@ -191,6 +191,26 @@ class EngineWatching(EngineParts):
         new_peer.sendall(b"x")
         driver.until_told(handle, READABLE)
 
+    def test_a_copy_that_comes_back_under_the_old_number(self, driver: EngineDriver) -> None:
+        ours, theirs = pair(driver)
+        old = driver.add(ours.fileno(), WATCHED)
+        old.watch(True, False)
+        driver.turn()
+        number, copy = ours.fileno(), driver.own(ours.dup())
+        ours.close()
+        old.detach()
+        os.dup2(copy.fileno(), number)
+        handle = driver.add(number, WATCHED)
+        handle.watch(False, True)
+        driver.until_told(handle, WRITABLE)
+        handle.watch(True, False)
+        driver.turn()
+        driver.expect_quiet()
+        theirs.sendall(b"x")
+        driver.until_told(handle, READABLE)
+        handle.detach()
+        os.close(number)
+
     def test_a_stream_closed_silently_is_lost_when_its_number_returns(
         self, driver: EngineDriver
     ) -> None:
