@@ -21,7 +21,7 @@ from reactorlib.backends.events import (
     WRITABLE,
     WRITER,
 )
-from reactorlib.testing.contract.engine_base import EngineParts, pattern
+from reactorlib.testing.contract.engine_base import EngineParts, at_least_descriptors, pattern
 from reactorlib.testing.contract.engine_driver import EngineDriver, Handle
 
 
@@ -102,6 +102,23 @@ class EngineWatching(EngineParts):
         assert theirs.recv(9) == b"alive"
         theirs.sendall(b"both ways")
         assert ours.recv(9) == b"both ways"
+
+    def test_none_of_very_many_that_are_always_ready_is_starved(self, driver: EngineDriver) -> None:
+        """More than a kernel interface is asked for at once."""
+        count = 1_500 if self.descriptor_limit is None else self.descriptor_limit * 3 // 4
+        reader, writer = os.pipe()
+        os.write(writer, b"x")
+        with at_least_descriptors(count + 200):
+            handles = [driver.add(os.dup(reader), WATCHED) for _ in range(count)]
+        for handle in handles:
+            handle.watch(True, False)
+        for _ in range(50):
+            driver.turn()
+        assert all(handle.count(READABLE) for handle in handles)
+        for handle in handles:
+            os.close(handle.detach())
+        os.close(reader)
+        os.close(writer)
 
     # Closed without a word
 
