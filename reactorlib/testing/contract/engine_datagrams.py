@@ -198,6 +198,25 @@ class EngineDatagrams(EngineParts):
         for _ in range(20):
             assert driver.engine.pass_descriptor(stream.number, os.dup(0))
 
+    def test_a_descriptor_goes_with_the_byte_that_is_written_next(
+        self, driver: EngineDriver
+    ) -> None:
+        stream, peer = driver.pair()
+        reader, writer = os.pipe()
+        stream.write(b"before")
+        assert driver.engine.pass_descriptor(stream.number, writer)
+        stream.write(b"with it")
+        driver.turn()
+        peer.setblocking(False)
+        assert socket.recv_fds(peer, 6, 4)[:2] == (b"before", [])
+        data, (passed,), _, _ = socket.recv_fds(peer, 100, 4)
+        assert data == b"with it"
+        os.write(passed, b"x")
+        os.close(passed)
+        assert os.read(reader, 9) == b"x"
+        assert os.read(reader, 9) == b""
+        os.close(reader)
+
     def test_a_descriptor_that_no_byte_follows(self, driver: EngineDriver) -> None:
         stream, _ = driver.pair()
         assert driver.engine.pass_descriptor(stream.number, os.dup(0))
