@@ -159,6 +159,16 @@ def test_check_stops_at_what_fails_first(tool: ModuleType, monkeypatch: pytest.M
     assert called == ["ruff", "ruff", "mypy"]
 
 
+def test_all_the_tests_run_on_all_cores_and_some_as_they_are_asked_for(
+    tool: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    became: list[tuple[str, ...]] = []
+    monkeypatch.setattr(tool, "set_up", lambda extra: None)
+    monkeypatch.setattr(tool, "become", lambda *command: became.append(command) or 0)
+    assert tool.main(["test"]) == tool.main(["test", "-x", "--pdb"]) == 0
+    assert became == [("pytest", *tool.ON_ALL_CORES), ("pytest", "-x", "--pdb")]
+
+
 def test_a_python_without_ensurepip_is_told_what_to_install(
     tool: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

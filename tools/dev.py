@@ -1,7 +1,7 @@
 """One command for a running server, one for the tests; both start from a fresh clone.
 
     python3 tools/dev.py serve [--port 8080] [flags of `reactorlib echo`]
-    python3 tools/dev.py test [flags of pytest]
+    python3 tools/dev.py test [flags of pytest]       without any: all tests, on all cores
     python3 tools/dev.py lint
     python3 tools/dev.py types
     python3 tools/dev.py check [flags of pytest]      lint, types and test
@@ -33,6 +33,8 @@ VENV = ROOT / ".venv"
 STAMP = VENV / "installed"
 COMPILED = ("backends/_engine.*.so", "protocols/_http.*.so")
 INSTALLED_FROM = ("setup.cfg", "setup.py", "pyproject.toml", "reactorlib/_version.py")
+
+ON_ALL_CORES = ("--numprocesses", "auto", "--dist", "loadfile")
 
 WHAT_TO_TRY = """
 An echo server starts on port {port}. In another terminal:
@@ -74,7 +76,7 @@ def serve(arguments: list[str]) -> int:
 def test(arguments: list[str]) -> int:
     set_up("test")
     os.chdir(ROOT)
-    return become("pytest", *arguments)
+    return become("pytest", *(arguments or ON_ALL_CORES))
 
 
 def lint(_: list[str]) -> int:
