@@ -48,6 +48,9 @@ logger = logging.getLogger("reactorlib")
 # With fewer dead entries than this, going through the heap is not worth it.
 _COMPACTION_MINIMUM = 64
 
+# A name of its own: callLater is made too often to look into a module.
+_FOREVER = math.inf
+
 _shorten = reprlib.Repr()
 _shorten.maxstring = _shorten.maxother = 80
 
@@ -116,7 +119,7 @@ class DelayedCall:
             ValueError: the number is not finite.
         """
         time = self._queue.seconds() + secondsFromNow
-        if self._entry[0] <= time < math.inf:
+        if self._entry[0] <= time < _FOREVER:
             self.time = time
         else:
             self._move_forward(time)
@@ -133,7 +136,7 @@ class DelayedCall:
             ValueError: the number is not finite.
         """
         time = self.time + secondsLater
-        if self._entry[0] <= time < math.inf:
+        if self._entry[0] <= time < _FOREVER:
             self.time = time
         else:
             self._move_forward(time)
@@ -206,7 +209,7 @@ class TimerQueue:
             ValueError: the delay is negative or not finite.
             TypeError: the function is not callable.
         """
-        if not 0.0 <= delay < math.inf:
+        if not 0.0 <= delay < _FOREVER:
             raise ValueError(f"the delay must be a finite number of seconds, 0 or more: {delay}")
         if not callable(func):
             raise TypeError(f"what is called later must be callable: {func!r}")
