@@ -28,7 +28,6 @@ from reactorlib.protocols.http.chanrequest import LARGE, ChannelRequest
 from reactorlib.protocols.http.framing import EveryAnswer
 from reactorlib.protocols.http.headers import Headers
 from reactorlib.protocols.http.parser import (
-    EXPECT_UNKNOWN,
     HTTPParseError,
     RequestHead,
     parseError,
@@ -83,7 +82,9 @@ class HTTPChannel(Protocol):
     everyAnswer: ClassVar[EveryAnswer]
 
     # Of those that are rarely other than at first.
-    _busy = False  # handling data, a few frames further up
+    busy = False  # handling data, a few frames further up
+    _tick: ClassVar[float]
+    _since = 0.0
     _closing = False
     _ended = False  # the client sends no more
     _held = 0
@@ -103,35 +104,46 @@ class HTTPChannel(Protocol):
         channel = type(cls.__name__, (cls,), {"everyAnswer": EveryAnswer(), **settings})
         limits = channel.maxRequestLine, channel.maxHeaderLength, channel.maxHeaderCount
         channel.head = RequestHead(*limits)
+        channel._tick = min(
+            channel.betweenRequestsTimeOut,
+            channel.inputTimeOut,
+            channel.idleTimeOut,
+            channel.closeTimeOut,
+        )
         return channel
 
     def connectionMade(self) -> None:
         self.requests: list[ChannelRequest] = []
         self.transport.registerProducer(self, True)
-        self._timer = self.transport.reactor.callLater(
-            self.betweenRequestsTimeOut, self._timed_out
-        )
+        reactor = self.transport.reactor
+        self._seconds = reactor.seconds
+        self._since = reactor.seconds()
+        self._timer = reactor.callLater(self._tick, self._look)
         self.factory.addConnectedChannel(self)
 
     def dataReceived(self, data: bytes) -> None:
-        if self._busy or self._held or self._closing:
+        if self.busy or self._held or self._closing:
             if not self._closing:
                 self._unread += data
             return
         if self._unread:
             data = self._unread + data
             self._unread = b""
-        reactor = self.transport.reactor
-        outer, reactor.corked = reactor.corked, self._stop_gathering
-        self._gathered = []
-        self._busy = True
+        now = self._seconds()
+        if now >= self.everyAnswer.expires:
+            self.everyAnswer.renew(now)
+        self.busy = True
         try:
             self._read(data)
         finally:
-            self._busy = False
-            reactor.corked = outer
-            self._stop_gathering()
-        self._settle()
+            self.busy = False
+            if self._gathered is not None:
+                self._stop_gathering()
+        if self.requests or self._unread or self._held or self._closing or self._ended:
+            self._settle()
+        else:
+            self._partial = False
+            self._since = now
 
     def _read(self, data: bytes) -> None:
         """Serve what is there; keep what cannot be served yet."""
@@ -144,15 +156,26 @@ class HTTPChannel(Protocol):
                 self._hold(_BUSY)
                 break
             length = requestHead(data, start, end, start + scanned, head.limits, head.out)
-            if length <= 0:
-                if length < 0:
-                    self._refuse(-length, str(parseError(length, head.out.flags)))
-                    return
-                scanned = end - start
-                break
-            if self._begin(data, start + length):
+            if length > 0:
+                request = ChannelRequest(self, data, start + length, head.values())
+                if self.requests:
+                    if not request.safe:
+                        self._hold(_BUSY)
+                        break
+                    request.wait()
                 start += length
                 scanned = 0
+                if start < end and self._gathered is None:
+                    self._gather()
+                self.requests.append(request)
+                if not request.incoming or self._takes_body(request):
+                    request.start()
+            elif length == 0:
+                scanned = end - start
+                break
+            else:
+                self._refuse(-length, str(parseError(length, head.out.flags)))
+                return
         self._scanned = scanned
         if start < end:
             self._unread = data[start:] + self._unread
@@ -162,35 +185,24 @@ class HTTPChannel(Protocol):
         last = self.requests[-1]
         return len(self.requests) < self.maxPipeline and last.safe and last.persistent
 
-    def _begin(self, data: bytes, until: int) -> bool:
-        """Begin the request whose head has just been parsed; False if it has to wait."""
-        head = self.head.values()
-        flags, length = head[5], head[6]
-        if flags & EXPECT_UNKNOWN:
-            self._refuse(EXPECTATION_FAILED, "this is not what can be expected here")
-            return True
-        if length > self.maxContentLength:
-            self._refuse(REQUEST_ENTITY_TOO_LARGE, f"{self.maxContentLength} bytes at most")
-            return True
-        request = ChannelRequest(self, data, until, head)
-        if self.requests:
-            if not request.safe:
-                self._hold(_BUSY)
-                return False
-            request.wait()
-        self.requests.append(request)
-        if request.receiving:
+    def _takes_body(self, request: ChannelRequest) -> bool:
+        """Whether the body of a request may come; if not, the request has been answered."""
+        if request.unexpected:
+            self.reject(request, EXPECTATION_FAILED, "this is not what can be expected here")
+        elif request.incoming > self.maxContentLength:
+            self.too_large(request)
+        else:
             self._receiving = request
             self._discardable = self.maxUnread
-        request.start(data[head[2] : head[3]])
-        return True
+            return True
+        return False
 
     def _receive(self, request: ChannelRequest, data: bytes, start: int, end: int) -> int:
         try:
             start = request.receive(data, start, end)
         except HTTPParseError as refused:
             self.reject(request, refused.status, str(refused))
-        if not request.receiving:
+        if not request.incoming:
             self._receiving = None
         return start
 
@@ -217,9 +229,21 @@ class HTTPChannel(Protocol):
             self._sent += len(data)
             self.transport.write(data)
 
+    def _gather(self) -> None:
+        """From now on, until the data is handled or somebody waits for it, gather."""
+        self._gathered = []
+        reactor = self.transport.reactor
+        self._outer, reactor.corked = reactor.corked, self._stop_gathering
+
     def _stop_gathering(self) -> None:
-        self.flush()
-        self._gathered = None
+        """Write what was gathered, and from now on all at once."""
+        gathered, self._gathered = self._gathered, None
+        if gathered is not None:
+            self.transport.reactor.corked = self._outer
+        if gathered:
+            data = b"".join(gathered)
+            self._sent += len(data)
+            self.transport.write(data)
 
     def register(self, producer: Any, streaming: bool) -> None:
         """Have the transport drive the producer of the request whose turn it is."""
@@ -270,9 +294,9 @@ class HTTPChannel(Protocol):
 
     def _go_on(self) -> None:
         """Serve what was read before and could not be served then."""
-        if self._unread and not (self._busy or self._held):
+        if self._unread and not (self.busy or self._held):
             self.dataReceived(b"")
-        elif not self._busy:
+        elif not self.busy:
             self._settle()
 
     def discarded(self, count: int) -> None:
@@ -297,7 +321,7 @@ class HTTPChannel(Protocol):
             self.requests[0].noLongerQueued()
         if self._held & _BUSY:
             self._release(_BUSY)
-        elif not self._busy:
+        elif not self.busy:
             self._settle()
 
     def reject(self, request: ChannelRequest, status: int, reason: str) -> None:
@@ -336,7 +360,7 @@ class HTTPChannel(Protocol):
         """End the connection after what was written."""
         self._closing = True
         self._unread = b""
-        if not self._busy:
+        if not self.busy:
             self._lose()
 
     def abort(self, close_write: bool) -> None:
@@ -351,13 +375,13 @@ class HTTPChannel(Protocol):
     def _lose(self) -> None:
         self.transport.unregisterProducer()
         self.transport.loseConnection()
-        self._timer.reset(self.closeTimeOut)
+        self._since = self._seconds()
 
     def hand_over(self, protocol: Any) -> None:
         """Give the connection away, once what was read here has been looked at."""
         self._successor = protocol
         self._hold(_BUSY)
-        if not self._busy:
+        if not self.busy:
             self._settle()
 
     def _switch(self) -> None:
@@ -374,7 +398,7 @@ class HTTPChannel(Protocol):
         self.allowPersistentConnections = False
         if self.requests:
             self.requests[-1].persistent = False
-        elif not self._busy:
+        elif not self.busy:
             self.close()
 
     def readConnectionLost(self) -> None:
@@ -397,29 +421,47 @@ class HTTPChannel(Protocol):
 
     # Time
 
+    def renew(self) -> None:
+        """Have the Date of the next answer be today's."""
+        now = self._seconds()
+        if now >= self.everyAnswer.expires:
+            self.everyAnswer.renew(now)
+
     def _settle(self) -> None:
-        """Nothing is being handled: what is waited for now, and how long."""
+        """Nothing is being handled: what is waited for now begins now."""
         if self._closing:
             self._lose()
         elif self._successor is not None:
             self._switch()
-        elif self._receiving is not None:
-            self._timer.reset(self.inputTimeOut)
-        elif self.requests:
-            self._timer.reset(self.idleTimeOut)
-        elif self._ended and not self._held:
+        elif self._ended and not (self.requests or self._held):
             self.close()
-        elif not self._unread:
-            self._partial = False
-            self._timer.reset(self.betweenRequestsTimeOut)
-        elif not self._partial:  # from its first byte on, however slowly it comes
-            self._partial = True
-            self._timer.reset(self.inputTimeOut)
+        elif not self._partial:  # a head is waited for from its first byte on, however it comes
+            self._since = self._seconds()
+        self._partial = bool(self._unread) and not self.requests
 
-    def _timed_out(self) -> None:
-        self._timer = self.transport.reactor.callLater(self.idleTimeOut, self._timed_out)
+    @property
+    def _patience(self) -> float:
+        """For how many seconds what is waited for may take."""
+        if self._closing:
+            return self.closeTimeOut
+        if self._receiving is not None and not self._held:
+            return self.inputTimeOut
+        if self.requests:
+            return self.idleTimeOut
+        return self.inputTimeOut if self._partial else self.betweenRequestsTimeOut
+
+    def _look(self) -> None:
+        """Called at least once in each time-out: has what is waited for taken too long?"""
+        left = self._since + self._patience - self._seconds()
+        if left <= 0:
+            self._time_out()
+            self._since = self._seconds()
+            left = self._patience
+        self._timer = self.transport.reactor.callLater(min(left, self._tick), self._look)
+
+    def _time_out(self) -> None:
         if self._closing or self._is_stalled():
-            self.transport.abortConnection()
+            self.abort(False)
         elif self._receiving is not None and not self._held:
             self.reject(self._receiving, REQUEST_TIMEOUT, "the body comes too slowly")
         elif not self.requests:

@@ -23,7 +23,6 @@ from reactorlib.protocols.http.framing import (
     FINISHED,
     LENGTH,
     NOTHING,
-    OUR_OWN,
     SWITCHING,
     UNSENT,
     UNTIL_CLOSE,
@@ -38,6 +37,7 @@ from reactorlib.protocols.http.parser import (
 )
 from reactorlib.protocols.http.parser import (
     EXPECT_CONTINUE,
+    EXPECT_UNKNOWN,
     HAS_BODY,
     IS_CONNECT,
     IS_HEAD,
@@ -52,15 +52,14 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("reactorlib")
 
+# But for the first, the answer to a request with one of these is not made in one go.
+UNUSUAL = KEEP_ALIVE | IS_HEAD | IS_CONNECT | HAS_BODY
 LAST_CHUNK = b"0\r\n\r\n"
 LARGE = 16_384  # from here on data is not copied for the sake of one write less
+VERSIONS = ((1, 0), (1, 1))
 SAFE = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE"))
 NO_HEADERS = Headers()
 NO_HEADERS.makeImmutable()
-
-
-def _nowhere(data: bytes) -> None:
-    """Where the writes go after the end."""
 
 
 @implementer(IChanRequest, IPushProducer)
@@ -68,77 +67,74 @@ class ChannelRequest:
     """One request and its answer on an HTTPChannel. See IChanRequest for the contract."""
 
     __slots__ = (
-        "_callback",
-        "_count",
+        "__dict__",  # of the few that set any of what stands below
         "_data",
-        "_decoder",
-        "_fields",
-        "_flags",
         "_framing",
-        "_incoming",
-        "_left",
-        "_minor",
-        "_producer",
-        "_streaming",
+        "_head",
+        "_plain",
         "_until",
-        "_waiting",
         "channel",
-        "method",
         "persistent",
         "request",
-        "send",
     )
+
+    incoming = 0  # bytes of the body that have not come yet; -1 until all of an unknown number have
+    _decoder: ChunkDecoder | None = None
+    _waiting: list[bytes] | None = None  # what was written before its turn
+    _left = 0  # bytes of the answer's body that were announced and not written yet
+    _producer: Any = None
+    _streaming = False
+    _callback: Any = None
+    _continued = False
+    _lost = False
 
     def __init__(self, channel: HTTPChannel, data: bytes, until: int, head: Any) -> None:
         """`head` is what the parser made of `data`, which ends at `until`."""
-        start, end, _, _, self._minor, flags, length, self._fields, self._count = head
+        flags = head[5]
         self.channel = channel
-        self.method = data[start:end]
-        self.persistent = flags & KEEP_ALIVE != 0 and channel.allowPersistentConnections
-        self.request: Any = None
-        self.send: Callable[[bytes], object] = channel.send
         self._data = data
         self._until = until
-        self._flags = flags
+        self._head = head
         self._framing = UNSENT
-        self._left = 0
-        self._producer: Any = None
-        self._waiting: list[bytes] | None = None  # what was written before its turn
-        self._decoder: ChunkDecoder | None = None
-        self._callback: Any = None
-        self._incoming = length
-        if not flags & HAS_BODY:
-            self._incoming = 0
-        elif flags & CHUNKED_BODY:
-            self._decoder = ChunkDecoder(channel.maxHeaderLength, channel.maxHeaderCount)
+        self._plain = flags & UNUSUAL == KEEP_ALIVE and head[4]
+        self.persistent = flags & KEEP_ALIVE != 0 and channel.allowPersistentConnections
+        self.request: Any = None
+        if flags & HAS_BODY:
+            self.incoming = head[6]
+            if flags & CHUNKED_BODY:
+                self._decoder = ChunkDecoder(channel.maxHeaderLength, channel.maxHeaderCount)
 
     # What the channel does with it
 
-    def start(self, target: bytes) -> None:
+    def start(self) -> None:
         """Make the request and let it begin."""
         try:
-            self.request = self.channel.requestFactory(
-                self, self.method, target, (1, self._minor), Headers.deferred(self._pairs)
+            data, head = self._data, self._head
+            request = self.request = self.channel.requestFactory(
+                self,
+                data[head[0] : head[1]],
+                data[head[2] : head[3]],
+                VERSIONS[head[4]],
+                self.headers,
             )
-            outcome = self.request.process()
+            outcome = request.process()
             if outcome is not None:
                 self._follow(outcome)
             if self.request is not None:
-                self.request.flush()
-                if not self._incoming:
-                    self.request.handleContentComplete()
+                request.flush()
+                if not self.incoming:
+                    request.handleContentComplete()
         except Exception:
             self._failed(Failure())
 
     def wait(self) -> None:
         """Others come first: keep what is written."""
         self._waiting = []
-        self.send = self._waiting.append
+        self._plain = False
 
     def noLongerQueued(self) -> None:
         """All before it are finished: its turn has come."""
         waiting, self._waiting = self._waiting, None
-        self.send = self.channel.send
         for data in waiting or ():
             self.channel.send(data)
         if self._callback is not None:
@@ -149,6 +145,18 @@ class ChannelRequest:
             self.channel.register(self._producer, self._streaming)
             if self._streaming:
                 self._guarded(self._producer.resumeProducing)
+
+    def send(self, data: bytes) -> None:
+        """Some of the answer, as it goes over the connection."""
+        if self._waiting is None:
+            self.channel.send(data)
+        else:
+            self._waiting.append(data)
+
+    @property
+    def method(self) -> bytes:
+        """The method of the request."""
+        return self._data[self._head[0] : self._head[1]]
 
     @property
     def queued(self) -> bool:
@@ -161,18 +169,18 @@ class ChannelRequest:
         return self.method in SAFE
 
     @property
-    def receiving(self) -> bool:
-        """Whether some of its body has not come yet."""
-        return self._incoming != 0
+    def unexpected(self) -> bool:
+        """Whether its client expects what is unknown here."""
+        return self._head[5] & EXPECT_UNKNOWN != 0
 
     def receive(self, data: bytes, start: int, end: int) -> int:
         """Take what is there of the body; returns the offset of what follows it."""
         if self._decoder is not None:
             return self._receive_chunks(self._decoder, data, start, end)
-        stop = min(end, start + self._incoming)
-        self._incoming -= stop - start
+        stop = min(end, start + self.incoming)
+        self.incoming -= stop - start
         self._content(data[start:stop])
-        if not self._incoming:
+        if not self.incoming:
             self._complete()
         return stop
 
@@ -184,7 +192,7 @@ class ChannelRequest:
         if pieces:
             self._content(pieces[0] if len(pieces) == 1 else b"".join(pieces))
         if decoder.done:
-            self._incoming = 0
+            self.incoming = 0
             self._complete()
         return decoder.consumed
 
@@ -211,7 +219,6 @@ class ChannelRequest:
         """The connection is gone."""
         request, self.request = self.request, None
         self._framing = FINISHED
-        self.send = _nowhere
         producer, self._producer = self._producer, None
         if producer is not None and self.queued:
             self._guarded(producer.stopProducing)
@@ -248,8 +255,12 @@ class ChannelRequest:
             logger.exception("Unhandled error in %r", self)
             self.abortConnection(False)
 
+    def headers(self) -> Headers:
+        """The fields of the request."""
+        return Headers.deferred(self._pairs)
+
     def _pairs(self) -> list[tuple[bytes, bytes]]:
-        return readFields(self._data, self._fields, self._until - 2, self._count)
+        return readFields(self._data, self._head[7], self._until - 2, self._head[8])
 
     def _trailers(self) -> list[tuple[bytes, bytes]]:
         return [] if self._decoder is None else self._decoder.trailers
@@ -262,9 +273,15 @@ class ChannelRequest:
         return self._framing != UNSENT
 
     def acceptData(self) -> None:
-        if self._flags & EXPECT_CONTINUE and self._incoming and not self._framing:
-            self._flags &= ~EXPECT_CONTINUE
+        if self._awaited and not self._framing:
+            self._continued = True
             self.send(status_line(100) + b"\r\n")
+
+    @property
+    def _awaited(self) -> bool:
+        """Whether the client waits to hear that its body is wanted."""
+        expected = self._head[5] & EXPECT_CONTINUE and not self._continued
+        return bool(expected and self.incoming == (self._head[6] or -1))
 
     def writeIntermediateResponse(self, code: int, headers: Headers | None = None) -> None:
         if code not in (100, 102, 103):
@@ -273,7 +290,7 @@ class ChannelRequest:
             return
         if self._framing:
             raise RuntimeError("the answer has begun already")
-        if self._minor:
+        if self._head[4]:
             lines = [status_line(code)]
             (headers or NO_HEADERS).encode(lines)
             self.send(b"".join([*lines, b"\r\n"]))
@@ -284,28 +301,30 @@ class ChannelRequest:
             if framing == FINISHED:
                 return
             raise RuntimeError("the answer has begun already")
-        lines = [status_line(code, message)]
+        lines: list[bytes] = []
         length = -1
-        if headers.names().isdisjoint(OUR_OWN):
-            lines.append(self.channel.everyAnswer.fields())
-        else:
+        self.channel.renew()
+        if headers.framed or message is not None:
+            lines.append(status_line(code, message))
             length = self._own_fields(code, headers, lines)
+        else:
+            lines.append(self.channel.everyAnswer.head(code))
         headers.encode(lines)
         if self._switches(code):
             self._framing = SWITCHING
-        elif self._flags & IS_HEAD or code in WITHOUT_BODY:
+        elif self._head[5] & IS_HEAD or code in WITHOUT_BODY:
             self._framing = NOTHING
         elif length >= 0:
             self._framing, self._left = LENGTH, length
-        elif self._minor:
+        elif self._head[4]:
             self._framing = CHUNKED
             lines.append(b"Transfer-Encoding: chunked\r\n")
         else:
             self._framing = UNTIL_CLOSE
             self.persistent = False
-        if self._flags & EXPECT_CONTINUE and self._incoming:
+        if self._awaited:
             self.persistent = False  # it may send the body, or another request
-        if not self.persistent or not self._minor:
+        if not self.persistent or not self._head[4]:
             lines.append(self._connection(headers))
         lines.append(b"\r\n")
         self.send(b"".join(lines))
@@ -331,7 +350,7 @@ class ChannelRequest:
 
     def _switches(self, code: int) -> bool:
         """Whether this answer makes the connection another protocol's."""
-        return code == 101 or (self._flags & IS_CONNECT != 0 and 200 <= code < 300)
+        return code == 101 or (self._head[5] & IS_CONNECT != 0 and 200 <= code < 300)
 
     def write(self, data: bytes) -> None:
         framing = self._framing
@@ -354,6 +373,36 @@ class ChannelRequest:
         elif framing == UNSENT:
             raise RuntimeError("writeHeaders comes before the body")
 
+    def writeResponse(
+        self, code: int, headers: Headers, body: bytes, message: bytes | None = None
+    ) -> None:
+        channel = self.channel
+        if (
+            self._framing
+            or headers.framed
+            or message is not None
+            or code in WITHOUT_BODY
+            or not (self._plain and self.persistent and channel.busy)
+        ):
+            self._write_response(code, headers, body, message)
+            return
+        head = channel.everyAnswer.head(code)
+        channel.send(b"%b%bContent-Length: %d\r\n\r\n%b" % (head, headers.toBytes(), len(body), body))
+        self._framing = FINISHED
+        self.request = None
+        channel.finished(self)
+
+    def _write_response(
+        self, code: int, headers: Headers, body: bytes, message: bytes | None
+    ) -> None:
+        """The same, in the usual steps."""
+        if code not in WITHOUT_BODY and not headers.hasHeader(b"content-length"):
+            headers.setRawHeaders(b"Content-Length", (b"%d" % len(body),))
+        self.writeHeaders(code, headers, message)
+        if body:
+            self.write(body)
+        self.finish()
+
     def finish(self) -> None:
         framing = self._framing
         if framing == FINISHED:
@@ -371,7 +420,7 @@ class ChannelRequest:
             self.ignoreCongestion()
         self._framing = FINISHED
         self.request = None
-        if self._incoming and not self.channel.will_discard(self._incoming):
+        if self.incoming and not self.channel.will_discard(self.incoming):
             self.persistent = False
         if self._waiting is None:
             self.channel.finished(self)
@@ -388,7 +437,7 @@ class ChannelRequest:
         return self.channel.transport.getPeer()
 
     def pauseProducing(self) -> None:
-        if self._incoming:
+        if self.incoming:
             self.channel.hold_body()
 
     def resumeProducing(self) -> None:
@@ -435,7 +484,7 @@ class ChannelRequest:
             return
         if self._framing != SWITCHING:
             raise RuntimeError("an Upgrade is answered with 101, a CONNECT with 2xx, before that")
-        if self._incoming:
+        if self.incoming:
             raise RuntimeError("the body of the request has not come whole")
         self._framing = FINISHED
         self.request = None

@@ -10,6 +10,7 @@ from reactorlib.protocol import Protocol, ServerFactory
 from reactorlib.protocols.http.channel import HTTPChannel
 from reactorlib.protocols.http.framing import EveryAnswer
 
+EVERY = EveryAnswer()
 OVERLOADED = b"The server has too many connections. Try again later.\n"
 
 
@@ -17,12 +18,11 @@ class OverloadedServerProtocol(Protocol):
     """The connection that is one too many: told so, and closed."""
 
     def connectionMade(self) -> None:
-        head = b"HTTP/1.1 503 Service Unavailable\r\n%bRetry-After: 10\r\n" % self.every()
+        EVERY.renew(0)
+        head = EVERY.head(503) + b"Retry-After: 10\r\n"
         head += b"Content-Type: text/plain\r\nContent-Length: %d\r\n" % len(OVERLOADED)
         self.transport.write(head + b"Connection: close\r\n\r\n" + OVERLOADED)
         self.transport.loseConnection()
-
-    every: Callable[[], bytes] = EveryAnswer().fields
 
 
 class HTTPFactory(ServerFactory):

@@ -6,8 +6,8 @@ application may set, and which frame the message and are ours, is decided here.
 
 from __future__ import annotations
 
-import time
 from functools import lru_cache
+from time import time
 from typing import Any
 
 from reactorlib.protocols.http.fields.dates import generateDate
@@ -20,7 +20,6 @@ WITHOUT_BODY = frozenset((204, 304))
 # How a body ends.
 UNSENT, LENGTH, CHUNKED, UNTIL_CLOSE, NOTHING, SWITCHING, FINISHED = range(7)
 
-OUR_OWN = frozenset((b"connection", b"content-length", b"date", b"server", b"transfer-encoding"))
 
 
 @lru_cache(256)
@@ -35,27 +34,39 @@ def status_line(code: int, message: bytes | None = None) -> bytes:
 
 
 class EveryAnswer:
-    """The fields of every answer, made once a second."""
+    """What every answer begins with: its status line, Date and Server.
 
-    __slots__ = ("_fields", "_second", "_server")
+    Made once a second: whoever uses `head` has called `renew` if it was `expires`.
+    """
+
+    __slots__ = ("_fields", "_heads", "_server", "expires")
 
     def __init__(self, server: bytes = SERVER) -> None:
         self._server = server
-        self._second = 0
-        self._fields = b""
+        self._heads: dict[int, bytes] = {}
+        self.renew(0.0)
+        self.expires = 0.0
 
-    def fields(self) -> bytes:
-        """Date and Server."""
-        now = int(time.time())
-        if now != self._second:
-            self._second = now
-            self._fields = b"Date: %b\r\nServer: %b\r\n" % (generateDate(now), self._server)
-        return self._fields
+    def renew(self, now: float) -> None:
+        """Make them anew; `now` is of the clock that `expires` is compared with."""
+        today = time()
+        self.expires = now + 1 - today % 1
+        self._heads.clear()
+        date = generateDate(int(today))
+        self._fields = b"Date: %b\r\nServer: %b\r\n" % (date, self._server)
+
+    def head(self, code: int) -> bytes:
+        """The status line with its usual reason, and the two fields."""
+        return self._heads.get(code) or self._make(code)
+
+    def _make(self, code: int) -> bytes:
+        head = self._heads[code] = status_line(code) + self._fields
+        return head
 
     def missing(self, given: Any) -> bytes:
-        """Those of them that were not given."""
-        lines = self.fields().splitlines(keepends=True)
-        return b"".join(line for line in lines if line.split(b":")[0].lower() not in given)
+        """The two fields, but for those that were given."""
+        lines = self._fields.splitlines(keepends=True)
+        return b"".join([line for line in lines if line.split(b":")[0].lower() not in given])
 
 
 def content_length(headers: Headers) -> int:

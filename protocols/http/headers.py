@@ -21,6 +21,8 @@ from typing import Any
 from reactorlib.protocols.http.fields.handler import HeaderHandler
 from reactorlib.protocols.http.fields.registry import DefaultHTTPHandler
 
+# What frames a message or stands in each: with one of these set, an answer is made with care.
+_FRAMING = frozenset((b"connection", b"content-length", b"date", b"server", b"transfer-encoding"))
 _KEPT = 256  # what programs send with every answer is never so many
 _TOKEN = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _TEXT = bytes([9, *range(0x20, 0x7F), *range(0x80, 0x100)])  # HTAB, SP, VCHAR, obs-text
@@ -75,7 +77,7 @@ class Headers:
     names to lists of bytes. `handler` reads and writes the typed ones.
     """
 
-    __slots__ = ("_fields", "_frozen", "_handler", "_make", "_typed", "_values")
+    __slots__ = ("_fields", "_frozen", "_handler", "_make", "_typed", "_values", "framed")
 
     def __init__(
         self,
@@ -84,10 +86,11 @@ class Headers:
         handler: HeaderHandler = DefaultHTTPHandler,
     ) -> None:
         self._fields: list[_Field] = []
-        self._values: dict[bytes, list[bytes]] = {}
+        self._values: dict[bytes, tuple[bytes, ...]] = {}
         self._typed: dict[bytes, Any] | None = None
         self._make: Callable[[], Sequence[tuple[bytes, bytes]]] | None = None
         self._frozen = False
+        self.framed = False
         self._handler = handler
         if rawHeaders:
             for name, values in rawHeaders.items():
@@ -120,10 +123,9 @@ class Headers:
         for name, value in pairs:
             fields.append((name, value, b""))
             key = name.lower()
-            if key in all_values:
-                all_values[key].append(value)
-            else:
-                all_values[key] = [value]
+            all_values[key] = (*all_values.get(key, ()), value)
+            if key in _FRAMING:
+                self.framed = True
 
     def _ready_to_change(self) -> None:
         if self._frozen:
@@ -153,7 +155,7 @@ class Headers:
         if self._make is not None:
             self._look()
         values = self._values.get(_key(name))
-        return default if values is None else values[:]
+        return default if values is None else list(values)
 
     def setRawHeaders(self, name: str | bytes, values: Iterable[str | bytes]) -> None:
         """Set the fields of that name, one for each value; those before are gone.
@@ -204,7 +206,7 @@ class Headers:
         if self._make is not None:
             self._look()
         for key, values in list(self._values.items()):
-            yield self.canonicalNameCaps(key), values[:]
+            yield self.canonicalNameCaps(key), list(values)
 
     @staticmethod
     def canonicalNameCaps(name: bytes) -> bytes:
@@ -231,7 +233,7 @@ class Headers:
             if values is None:
                 self._handler.codec(key)
                 return default
-            self._typed[key] = self._handler.parse(key, values)
+            self._typed[key] = self._handler.parse(key, list(values))
         typed = self._typed[key]
         return default if typed is None else typed
 
@@ -257,9 +259,9 @@ class Headers:
 
     def toBytes(self) -> bytes:
         """The lines to send in one piece, without the empty line at the end."""
-        out: list[bytes] = []
-        self.encode(out)
-        return b"".join(out)
+        if self._make is not None:
+            self._look()
+        return b"".join([line or _line(name, value) for name, value, line in self._fields])
 
     def makeImmutable(self) -> None:
         """From now on, every change raises TypeError."""
@@ -271,7 +273,8 @@ class Headers:
             self._look()
         twin = type(self)(None, None, self._handler)
         twin._fields = self._fields[:]
-        twin._values = {key: values[:] for key, values in self._values.items()}
+        twin.framed = self.framed
+        twin._values = self._values.copy()
         return twin
 
     def __len__(self) -> int:

@@ -46,6 +46,9 @@ class IChanRequest(IConsumer):
     def write(data: bytes) -> None:
         """Send some of the body. Raises ValueError if it grows beyond its Content-Length."""
 
+    def writeResponse(code: int, headers: Any, body: bytes, message: bytes | None = None) -> None:
+        """The whole answer: writeHeaders, with the body's length, write and finish at once."""
+
     def finish() -> None:
         """End the answer. A body shorter than its Content-Length costs the connection."""
 

@@ -10,6 +10,7 @@ length; one that is written in several pieces is framed as the connection allows
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from html import escape
 from typing import Any
 
@@ -49,7 +50,7 @@ class Request:
         "clientproto",
         "code",
         "finished",
-        "in_headers",
+        "_in_headers",
         "in_trailers",
         "method",
         "out_headers",
@@ -64,13 +65,14 @@ class Request:
         command: bytes,
         path: bytes,
         version: tuple[int, int],
-        in_headers: Headers,
+        in_headers: Headers | Callable[[], Headers],
     ) -> None:
+        """`in_headers` may be a function, which is called when they are first looked at."""
         self.chanRequest = chanRequest
         self.method = command
         self.uri = path
         self.clientproto = version
-        self.in_headers = in_headers
+        self._in_headers = in_headers
         self.out_headers = Headers()
         self.in_trailers: Headers | None = None
         self.code = OK
@@ -188,6 +190,13 @@ class Request:
         self.setResponseHeader(name, value)
 
     @property
+    def in_headers(self) -> Headers:
+        headers = self._in_headers
+        if not isinstance(headers, Headers):
+            headers = self._in_headers = headers()
+        return headers
+
+    @property
     def requestHeaders(self) -> Headers:
         """The same as in_headers."""
         return self.in_headers
@@ -221,11 +230,15 @@ class Request:
         """The answer is complete."""
         if self.finished:
             return
-        if not self.startedWriting:
-            self._set_length()
-            self._begin()
         self.finished = True
-        self.chanRequest.finish()
+        if self.startedWriting:
+            self.chanRequest.finish()
+            return
+        self.startedWriting = True
+        first, self._first = self._first, None
+        headers = self.out_headers
+        self.chanRequest.writeResponse(self.code, headers, first or b"", self._message)
+        headers.makeImmutable()
 
     def _begin(self) -> None:
         """Send the head, and what of the body was held."""
@@ -238,12 +251,6 @@ class Request:
         self.out_headers.makeImmutable()
         if first:
             self.chanRequest.write(first)
-
-    def _set_length(self) -> None:
-        """All of the body is here: it goes with its length."""
-        headers = self.out_headers
-        if self.code not in (204, 304) and not headers.hasHeader(b"content-length"):
-            headers.setRawHeaders(b"Content-Length", (b"%d" % len(self._first or b""),))
 
     def writePage(self, code: int, text: str) -> None:
         """Answer with a small page about a status, and finish."""
