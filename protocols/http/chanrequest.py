@@ -387,7 +387,9 @@ class ChannelRequest:
             self._write_response(code, headers, body, message)
             return
         head = channel.everyAnswer.head(code)
-        channel.send(b"%b%bContent-Length: %d\r\n\r\n%b" % (head, headers.toBytes(), len(body), body))
+        channel.send(
+            b"%b%bContent-Length: %d\r\n\r\n%b" % (head, headers.toBytes(), len(body), body)
+        )
         self._framing = FINISHED
         self.request = None
         channel.finished(self)

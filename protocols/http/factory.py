@@ -41,7 +41,9 @@ class HTTPFactory(ServerFactory):
         unknown = settings.keys() - HTTPChannel.__annotations__.keys()
         if unknown:
             raise TypeError(f"HTTPChannel has no setting of the name {', '.join(sorted(unknown))}")
-        self.protocol = HTTPChannel.configured(requestFactory=staticmethod(requestFactory), **settings)
+        self.protocol = HTTPChannel.configured(
+            requestFactory=staticmethod(requestFactory), **settings
+        )
         self.maxRequests = maxRequests
         self._channels: set[HTTPChannel] = set()
         self._emptied: list[Deferred[None]] = []

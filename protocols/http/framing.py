@@ -21,7 +21,6 @@ WITHOUT_BODY = frozenset((204, 304))
 UNSENT, LENGTH, CHUNKED, UNTIL_CLOSE, NOTHING, SWITCHING, FINISHED = range(7)
 
 
-
 @lru_cache(256)
 def status_line(code: int, message: bytes | None = None) -> bytes:
     """The first line of an answer. Raises ValueError for what is no status or reason."""

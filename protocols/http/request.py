@@ -43,20 +43,20 @@ class Request:
     """
 
     __slots__ = (
+        "__weakref__",
         "_first",
         "_holding",
+        "_in_headers",
         "_message",
         "chanRequest",
         "clientproto",
         "code",
         "finished",
-        "_in_headers",
         "in_trailers",
         "method",
         "out_headers",
         "startedWriting",
         "uri",
-        "__weakref__",
     )
 
     def __init__(

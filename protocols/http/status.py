@@ -1,4 +1,5 @@
 from __future__ import annotations
+
 REQUEST_ENTITY_TOO_LARGE = 413
 REQUEST_TIMEOUT = 408
 EXPECTATION_FAILED = 417
