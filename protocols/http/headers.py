@@ -14,15 +14,13 @@ Facts, then decision:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, KeysView, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 from reactorlib.protocols.http.fields.handler import HeaderHandler
 from reactorlib.protocols.http.fields.registry import DefaultHTTPHandler
 
-# What frames a message or stands in each: with one of these set, an answer is made with care.
-_FRAMING = frozenset((b"connection", b"content-length", b"date", b"server", b"transfer-encoding"))
 _KEPT = 256  # what programs send with every answer is never so many
 _TOKEN = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _TEXT = bytes([9, *range(0x20, 0x7F), *range(0x80, 0x100)])  # HTAB, SP, VCHAR, obs-text
@@ -77,7 +75,7 @@ class Headers:
     names to lists of bytes. `handler` reads and writes the typed ones.
     """
 
-    __slots__ = ("_fields", "_frozen", "_handler", "_make", "_typed", "_values", "framed")
+    __slots__ = ("_fields", "_frozen", "_handler", "_make", "_typed", "_values")
 
     def __init__(
         self,
@@ -86,11 +84,10 @@ class Headers:
         handler: HeaderHandler = DefaultHTTPHandler,
     ) -> None:
         self._fields: list[_Field] = []
-        self._values: dict[bytes, tuple[bytes, ...]] = {}
+        self._values: dict[bytes, list[bytes]] = {}
         self._typed: dict[bytes, Any] | None = None
         self._make: Callable[[], Sequence[tuple[bytes, bytes]]] | None = None
         self._frozen = False
-        self.framed = False
         self._handler = handler
         if rawHeaders:
             for name, values in rawHeaders.items():
@@ -123,9 +120,10 @@ class Headers:
         for name, value in pairs:
             fields.append((name, value, b""))
             key = name.lower()
-            all_values[key] = (*all_values.get(key, ()), value)
-            if key in _FRAMING:
-                self.framed = True
+            if key in all_values:
+                all_values[key].append(value)
+            else:
+                all_values[key] = [value]
 
     def _ready_to_change(self) -> None:
         if self._frozen:
@@ -141,12 +139,6 @@ class Headers:
             self._look()
         return _key(name) in self._values
 
-    def names(self) -> KeysView[bytes]:
-        """The names that are there, in lower case."""
-        if self._make is not None:
-            self._look()
-        return self._values.keys()
-
     def getRawHeaders(self, name: str | bytes, default: Any = None) -> Any:
         """The values of all fields of that name, in order, as a new list of bytes.
 
@@ -155,7 +147,7 @@ class Headers:
         if self._make is not None:
             self._look()
         values = self._values.get(_key(name))
-        return default if values is None else list(values)
+        return default if values is None else values[:]
 
     def setRawHeaders(self, name: str | bytes, values: Iterable[str | bytes]) -> None:
         """Set the fields of that name, one for each value; those before are gone.
@@ -206,7 +198,7 @@ class Headers:
         if self._make is not None:
             self._look()
         for key, values in list(self._values.items()):
-            yield self.canonicalNameCaps(key), list(values)
+            yield self.canonicalNameCaps(key), values[:]
 
     @staticmethod
     def canonicalNameCaps(name: bytes) -> bytes:
@@ -233,7 +225,7 @@ class Headers:
             if values is None:
                 self._handler.codec(key)
                 return default
-            self._typed[key] = self._handler.parse(key, list(values))
+            self._typed[key] = self._handler.parse(key, values)
         typed = self._typed[key]
         return default if typed is None else typed
 
@@ -259,9 +251,9 @@ class Headers:
 
     def toBytes(self) -> bytes:
         """The lines to send in one piece, without the empty line at the end."""
-        if self._make is not None:
-            self._look()
-        return b"".join([line or _line(name, value) for name, value, line in self._fields])
+        out: list[bytes] = []
+        self.encode(out)
+        return b"".join(out)
 
     def makeImmutable(self) -> None:
         """From now on, every change raises TypeError."""
@@ -273,8 +265,7 @@ class Headers:
             self._look()
         twin = type(self)(None, None, self._handler)
         twin._fields = self._fields[:]
-        twin.framed = self.framed
-        twin._values = self._values.copy()
+        twin._values = {key: values[:] for key, values in self._values.items()}
         return twin
 
     def __len__(self) -> int:
