@@ -1,1 +1,1 @@
-"""HTTP/1.1: each module is a part that can be used alone; import from the module itself."""
+"""HTTP/1.1: a parser in C (`parser`), and the messages it is tried with (`corpus`)."""
