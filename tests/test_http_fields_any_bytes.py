@@ -158,7 +158,8 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "link": several(st.builds(Link, st.text("!-;=?~az/#%", max_size=9).map(str.encode), PARAMS)),
     "proxy-authorization": CREDENTIALS,
     "range": st.builds(Range, TOKEN, several(SPANS, 1)),
-    "retry-after": st.builds(RetryAfter, NUMBER, st.none()) | st.builds(RetryAfter, st.none(), SECONDS),
+    "retry-after": st.builds(RetryAfter, NUMBER, st.none())
+    | st.builds(RetryAfter, st.none(), SECONDS),
     "server-timing": several(st.tuples(TOKEN, PARAMS)),
     "set-cookie": several(
         st.builds(

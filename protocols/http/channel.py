@@ -101,9 +101,11 @@ class HTTPChannel(Protocol):
     @classmethod
     def configured(cls, **settings: Any) -> type[HTTPChannel]:
         """A class of channels with these attributes."""
-        channel = type(cls.__name__, (cls,), {"everyAnswer": EveryAnswer(), **settings})
-        limits = channel.maxRequestLine, channel.maxHeaderLength, channel.maxHeaderCount
-        channel.head = RequestHead(*limits)
+        settings.setdefault("everyAnswer", EveryAnswer())
+        channel: type[HTTPChannel] = type(cls.__name__, (cls,), settings)
+        channel.head = RequestHead(
+            channel.maxRequestLine, channel.maxHeaderLength, channel.maxHeaderCount
+        )
         channel._tick = min(
             channel.betweenRequestsTimeOut,
             channel.inputTimeOut,
@@ -280,12 +282,12 @@ class HTTPChannel(Protocol):
         self._release(_BODY_HELD)
 
     def _hold(self, why: int) -> None:
-        if not self._held:
+        if not self._held and not self._closing:
             self.transport.pauseProducing()
         self._held |= why
 
     def _release(self, why: int) -> None:
-        if not self._held & why:
+        if self._closing or not self._held & why:
             return
         self._held &= ~why
         if not self._held:
@@ -373,6 +375,8 @@ class HTTPChannel(Protocol):
             self.transport.abortConnection()
 
     def _lose(self) -> None:
+        if self.transport.disconnecting:
+            return
         self.transport.unregisterProducer()
         self.transport.loseConnection()
         self._since = self._seconds()

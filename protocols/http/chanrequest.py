@@ -171,7 +171,7 @@ class ChannelRequest:
     @property
     def unexpected(self) -> bool:
         """Whether its client expects what is unknown here."""
-        return self._head[5] & EXPECT_UNKNOWN != 0
+        return bool(self._head[5] & EXPECT_UNKNOWN)
 
     def receive(self, data: bytes, start: int, end: int) -> int:
         """Take what is there of the body; returns the offset of what follows it."""

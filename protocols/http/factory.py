@@ -65,6 +65,9 @@ class HTTPFactory(ServerFactory):
     def removeConnectedChannel(self, channel: HTTPChannel) -> None:
         """A connection has ended, or is another protocol's."""
         self._channels.discard(channel)
+        self._tell_if_empty()
+
+    def _tell_if_empty(self) -> None:
         if not self._channels:
             emptied, self._emptied = self._emptied, []
             for deferred in emptied:
@@ -79,6 +82,5 @@ class HTTPFactory(ServerFactory):
         self._emptied.append(deferred)
         for channel in list(self._channels):
             channel.drain()
-        if not self._channels:
-            self.removeConnectedChannel(None)
+        self._tell_if_empty()
         return deferred

@@ -14,13 +14,15 @@ Facts, then decision:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, KeysView, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 from reactorlib.protocols.http.fields.handler import HeaderHandler
 from reactorlib.protocols.http.fields.registry import DefaultHTTPHandler
 
+# What frames a message, or stands in each: an answer with one of these is made with care.
+_FRAMING = frozenset((b"connection", b"content-length", b"date", b"server", b"transfer-encoding"))
 _KEPT = 256  # what programs send with every answer is never so many
 _TOKEN = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _TEXT = bytes([9, *range(0x20, 0x7F), *range(0x80, 0x100)])  # HTAB, SP, VCHAR, obs-text
@@ -48,11 +50,12 @@ def _line(name: bytes, value: bytes) -> bytes:
 @lru_cache(_KEPT)
 def _made(
     name: str | bytes, *values: str | bytes
-) -> tuple[bytes, tuple[bytes, ...], tuple[_Field, ...]]:
-    """The lower-case name, the values and the fields of that name."""
+) -> tuple[bytes, tuple[bytes, ...], tuple[_Field, ...], bool]:
+    """The lower-case name, the values and the fields of that name, and whether it frames."""
     raw = name.encode("ascii") if isinstance(name, str) else name
     fields = tuple([_field(raw, value) for value in values])
-    return raw.lower(), tuple([field[1] for field in fields]), fields
+    key = raw.lower()
+    return key, tuple([field[1] for field in fields]), fields, key in _FRAMING
 
 
 def _field(name: bytes, value: str | bytes) -> _Field:
@@ -73,9 +76,11 @@ class Headers:
     anew goes to the end. Names and values are bytes; str is taken too (names in
     ASCII, values in ISO-8859-1). `headers` maps names to typed values, `rawHeaders`
     names to lists of bytes. `handler` reads and writes the typed ones.
+
+    `framed` is true once a field was set that frames the message or stands in each.
     """
 
-    __slots__ = ("_fields", "_frozen", "_handler", "_make", "_typed", "_values")
+    __slots__ = ("_fields", "_frozen", "_handler", "_make", "_typed", "_values", "framed")
 
     def __init__(
         self,
@@ -84,10 +89,11 @@ class Headers:
         handler: HeaderHandler = DefaultHTTPHandler,
     ) -> None:
         self._fields: list[_Field] = []
-        self._values: dict[bytes, list[bytes]] = {}
+        self._values: dict[bytes, tuple[bytes, ...]] = {}
         self._typed: dict[bytes, Any] | None = None
         self._make: Callable[[], Sequence[tuple[bytes, bytes]]] | None = None
         self._frozen = False
+        self.framed = False
         self._handler = handler
         if rawHeaders:
             for name, values in rawHeaders.items():
@@ -120,10 +126,9 @@ class Headers:
         for name, value in pairs:
             fields.append((name, value, b""))
             key = name.lower()
-            if key in all_values:
-                all_values[key].append(value)
-            else:
-                all_values[key] = [value]
+            all_values[key] = (*all_values.get(key, ()), value)
+            if key in _FRAMING:
+                self.framed = True
 
     def _ready_to_change(self) -> None:
         if self._frozen:
@@ -139,6 +144,12 @@ class Headers:
             self._look()
         return _key(name) in self._values
 
+    def names(self) -> KeysView[bytes]:
+        """The names that are there, in lower case."""
+        if self._make is not None:
+            self._look()
+        return self._values.keys()
+
     def getRawHeaders(self, name: str | bytes, default: Any = None) -> Any:
         """The values of all fields of that name, in order, as a new list of bytes.
 
@@ -147,7 +158,7 @@ class Headers:
         if self._make is not None:
             self._look()
         values = self._values.get(_key(name))
-        return default if values is None else values[:]
+        return default if values is None else list(values)
 
     def setRawHeaders(self, name: str | bytes, values: Iterable[str | bytes]) -> None:
         """Set the fields of that name, one for each value; those before are gone.
@@ -159,24 +170,27 @@ class Headers:
             self._ready_to_change()
         if values.__class__ is str:
             raise TypeError("values is a list, not a value")
-        key, made, fields = _made(name, *values)
+        key, made, fields, framing = _made(name, *values)
         if key in self._values:
             self._remove(key)
         if made:
-            self._values[key] = [*made]
+            self._values[key] = made
             self._fields += fields
+            if framing:
+                self.framed = True
 
     def addRawHeader(self, name: str | bytes, value: str | bytes) -> None:
         """Add one field behind all others. Raises as setRawHeaders does."""
         if self._frozen or self._make is not None:
             self._ready_to_change()
-        key, made, fields = _made(name, value)
+        key, made, fields, framing = _made(name, value)
+        self.framed = self.framed or framing
         if key in self._values:
             self._values[key] += made
             if self._typed:
                 self._typed.pop(key, None)
         else:
-            self._values[key] = [*made]
+            self._values[key] = made
         self._fields += fields
 
     def removeHeader(self, name: str | bytes) -> None:
@@ -198,7 +212,7 @@ class Headers:
         if self._make is not None:
             self._look()
         for key, values in list(self._values.items()):
-            yield self.canonicalNameCaps(key), values[:]
+            yield self.canonicalNameCaps(key), list(values)
 
     @staticmethod
     def canonicalNameCaps(name: bytes) -> bytes:
@@ -251,9 +265,9 @@ class Headers:
 
     def toBytes(self) -> bytes:
         """The lines to send in one piece, without the empty line at the end."""
-        out: list[bytes] = []
-        self.encode(out)
-        return b"".join(out)
+        if self._make is not None:
+            self._look()
+        return b"".join([line or _line(name, value) for name, value, line in self._fields])
 
     def makeImmutable(self) -> None:
         """From now on, every change raises TypeError."""
@@ -265,7 +279,8 @@ class Headers:
             self._look()
         twin = type(self)(None, None, self._handler)
         twin._fields = self._fields[:]
-        twin._values = {key: values[:] for key, values in self._values.items()}
+        twin.framed = self.framed
+        twin._values = self._values.copy()
         return twin
 
     def __len__(self) -> int:

@@ -145,7 +145,7 @@ class Request:
         `etag` (ETag) and `lastModified` (seconds since the epoch) are those of what
         would be sent, by default those in out_headers. (RFC 9110, 13.2.2)
         """
-        status = checkPreconditions(self, self, entityExists, etag, lastModified)
+        status = checkPreconditions(self, None, entityExists, etag, lastModified)
         if status is None:
             return True
         self.setResponseCode(status)
@@ -251,6 +251,16 @@ class Request:
         self.out_headers.makeImmutable()
         if first:
             self.chanRequest.write(first)
+
+    def switchProtocol(self, protocol: Any) -> None:
+        """Give the connection to another protocol: the answer to Upgrade or CONNECT.
+
+        Sends the head, with the code and fields that were set. See IChanRequest.
+        """
+        if not self.startedWriting:
+            self._begin()
+        self.chanRequest.switchProtocol(protocol)
+        self.finished = True
 
     def writePage(self, code: int, text: str) -> None:
         """Answer with a small page about a status, and finish."""
