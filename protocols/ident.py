@@ -127,8 +127,9 @@ class ProcServerMixin:
 
     def lookup(self, serverAddress: Address, clientAddress: Address) -> tuple[str, str]:
         wanted = _normal(serverAddress), _normal(clientAddress)
-        for local, remote, uid in self.entries():
-            if (local, remote) == wanted:
+        for entry in self.entries():
+            local, remote, uid = self.parseLine(entry)
+            if (_normal(local), _normal(remote)) == wanted:
                 return self.SYSTEM_NAME, self.getUsername(uid)
         raise NoUser
 
@@ -139,30 +140,32 @@ class ProcServerMixin:
         except KeyError:
             raise NoUser from None
 
-    def entries(self) -> Iterator[tuple[Any, Any, int]]:
-        """The connections there are: both addresses and the user's number."""
+    def entries(self) -> Iterator[str]:
+        """The lines of the tables, one for each connection."""
         for table in self.TABLES:
             with open(table, encoding="ascii") as lines:
                 next(lines)
-                for line in lines:
-                    fields = line.split()
-                    yield _unpacked(fields[1]), _unpacked(fields[2]), int(fields[7])
+                yield from lines
+
+    def parseLine(self, line: str) -> tuple[Address, Address, int]:
+        """Of a connection: its address here, that of its peer, the number of its user."""
+        fields = line.split()
+        return self.unpackAddress(fields[1]), self.unpackAddress(fields[2]), int(fields[7])
+
+    def unpackAddress(self, packed: str) -> Address:
+        """An address of the tables: words of 32 bits in the machine's order, and the port."""
+        words, _, port = packed.partition(":")
+        host = b"".join(
+            int(words[start : start + 8], 16).to_bytes(4, sys.byteorder)
+            for start in range(0, len(words), 8)
+        )
+        return str(ipaddress.ip_address(host)), int(port, 16)
 
 
 def _normal(address: Address) -> tuple[Any, int]:
     """An address that compares: IPv4 in IPv6 is IPv4."""
     host = ipaddress.ip_address(address[0].partition("%")[0])
     return getattr(host, "ipv4_mapped", None) or host, address[1]
-
-
-def _unpacked(text: str) -> tuple[Any, int]:
-    """An address of the tables: words of 32 bits in the machine's order, and the port."""
-    words, _, port = text.partition(":")
-    packed = b"".join(
-        int(words[start : start + 8], 16).to_bytes(4, sys.byteorder)
-        for start in range(0, len(words), 8)
-    )
-    return _normal((str(ipaddress.ip_address(packed)), int(port, 16)))
 
 
 class IdentClient(LineOnlyReceiver):

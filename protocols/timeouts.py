@@ -33,7 +33,7 @@ class TimeoutMixin:
         call = self.__timeout_call
         if period is None:
             self.__timeout_call = None
-            if call is not None:
+            if call is not None and call.active():
                 call.cancel()
         elif call is not None:
             call.reset(period)

@@ -173,7 +173,7 @@ class WrappingFactory(ClientFactory):
         """Called by a wrapper that is connected."""
         self.protocols[p] = 1
         if self.reactor is None:
-            self.reactor = p.transport.reactor
+            self.reactor = getattr(p.transport, "reactor", None)
 
     def unregisterProtocol(self, p: Any) -> None:
         """Called by a wrapper that has lost its connection."""

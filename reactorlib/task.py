@@ -280,6 +280,11 @@ class Clock:
         """Return the calls that are still to be made, in the order they will run."""
         return self._timers.getDelayedCalls()
 
+    @property
+    def calls(self) -> list[DelayedCall]:
+        """The same as `getDelayedCalls()`."""
+        return self.getDelayedCalls()
+
     def advance(self, amount: float) -> None:
         """Move the time on, and then make every call that is due.
 

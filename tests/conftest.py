@@ -13,7 +13,8 @@ import random
 import pytest
 from hypothesis import settings
 
-settings.register_profile("reactorlib", print_blob=True)
+# No deadline: how long an example takes says more about what else the machine does.
+settings.register_profile("reactorlib", print_blob=True, deadline=None)
 settings.load_profile("reactorlib")
 
 

@@ -8,9 +8,12 @@ import socket
 import struct
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
+import psutil
 import pytest
 
+from reactorlib.app.commands.who import LoggedIn
 from tests.test_cli import connect, read_all, run, serving
 
 LOCAL = ("--port", "0", "--host", "127.0.0.1")
@@ -72,6 +75,16 @@ def test_qotd_from_a_file(tmp_path: Path) -> None:
     quotes = tmp_path / "quotes"
     quotes.write_text("Only one,\nin two lines.\n%\n\n%\n")
     assert answer_of("qotd", str(quotes)) == b"Only one,\r\nin two lines.\r\n"
+
+
+def test_who() -> None:
+    assert answer_of("who").split() == sorted({user.name.encode() for user in psutil.users()})
+
+
+def test_who_is_told_by_name_and_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    logged_in = [SimpleNamespace(name=name) for name in ("joe", "ann", "joe", "zoë")]
+    monkeypatch.setattr(psutil, "users", lambda: logged_in)
+    assert LoggedIn().getUsers() == b"ann\r\njoe\r\nzo?\r\n"
 
 
 def test_finger(tmp_path: Path) -> None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +10,7 @@ import pytest
 
 from reactorlib.protocols.finger import Finger, FolderFingerFactory
 from reactorlib.testing import AccumulatingProtocol, Link, StringTransport
+from tests.alone import run_alone
 from tests.pieces import divisions
 
 
@@ -146,33 +144,11 @@ class TestFolder:
         assert len(self.ask(folder, b"joe")) == len(b"Login: joe\r\n\r\n") + 65_536
 
     def test_the_standard_client(self, folder: Path) -> None:
-        """It knows no port but 79, so both run in a network of their own."""
         assert shutil.which("finger"), "this test needs a finger client (Debian: finger)"
-        alone = [
-            "unshare",
-            "--map-root-user",
-            "--net",
-            sys.executable,
-            "-c",
-            IN_A_NETWORK_OF_ITS_OWN,
-        ]
-        done = subprocess.run(
-            [*alone, str(folder)],
-            capture_output=True,
-            text=True,
-            timeout=30,
-            env={**os.environ, "PYTHONSAFEPATH": "1"},
-        )
-        assert done.stdout == CONVERSATIONS, done.stderr
+        assert run_alone(CLIENT, str(folder)) == CONVERSATIONS
 
 
-IN_A_NETWORK_OF_ITS_OWN = """
-import fcntl, socket, struct, subprocess, sys
-
-SIOCSIFFLAGS, UP_AND_RUNNING = 0x8914, 0x41
-with socket.socket() as any_socket:
-    fcntl.ioctl(any_socket, SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", UP_AND_RUNNING))
-
+CLIENT = """
 command = [sys.executable, "-m", "reactorlib", "finger", sys.argv[1], "--port", "79"]
 server = subprocess.Popen([*command, "--host", "127.0.0.1"], stdout=subprocess.PIPE)
 server.stdout.readline()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import ipaddress
 import os
+import shutil
 import socket
 import sys
 import threading
@@ -27,6 +28,7 @@ from reactorlib.protocols.ident import (
     ProcServerMixin,
 )
 from reactorlib.testing import Link, StringTransport
+from tests.alone import run_alone
 from tests.pieces import divisions
 
 HOST, PEER = IPv4Address("TCP", "10.0.0.1", 113), IPv4Address("TCP", "10.0.0.2", 4000)
@@ -248,6 +250,15 @@ class TestSystem:
         if sys.byteorder == "little":
             assert packed("127.0.0.1 22") == "0100007F:0016"
 
+    def test_a_line_of_one_s_own(self) -> None:
+        class Other(System):
+            def entries(self) -> Iterator[str]:
+                yield entry("127.0.0.1 25", "1.2.3.4 762", 0)
+
+        parsed = Other().parseLine(next(Other().entries()))
+        assert parsed == (("127.0.0.1", 25), ("1.2.3.4", 762), 0)
+        assert Other().lookup(*parsed[:2]) == ("UNIX", "root")
+
     def test_ipv4_in_ipv6(self, server: Any) -> None:
         assert server.lookup(("10.0.0.1", 22), ("10.0.0.2", 4000)) == ("UNIX", "root")
 
@@ -289,3 +300,28 @@ class TestSystem:
     def test_a_real_connection_is_this_user_s(self, pair: tuple[Any, Any]) -> None:
         assert System().lookup(*pair) == ("UNIX", getpass.getuser())
         assert System().getUsername(os.getuid()) == getpass.getuser()
+
+
+def test_a_client_that_is_not_ours() -> None:
+    """tcpserver asks the host of who connects, on port 113 only, and passes the answer on."""
+    assert shutil.which("tcpserver"), "this test needs an ident client (Debian: ucspi-tcp)"
+    assert run_alone(ASKED_BY_TCPSERVER) == "root\n"
+
+
+ASKED_BY_TCPSERVER = """
+def started(*command):
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    return process, process.stdout.readline()
+
+place = ("--host", "127.0.0.1", "--port", "113")
+server, _ = started(sys.executable, "-m", "reactorlib", "ident", *place)
+say_who = ("sh", "-c", 'echo "$TCPREMOTEINFO"')
+tcpserver, port = started("tcpserver", "-1", "-H", "-l", "local", "127.0.0.1", "0", *say_who)
+try:
+    with socket.create_connection(("127.0.0.1", int(port)), 20) as client:
+        print(client.makefile().read(), end="")
+finally:
+    for process in (server, tcpserver):
+        process.terminate()
+        process.wait(20)
+"""

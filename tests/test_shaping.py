@@ -21,27 +21,12 @@ from reactorlib.protocols.htb import (
 from reactorlib.task import Clock
 from reactorlib.testing import AccumulatingProtocol, Link, StringTransport
 from tests.test_htb import bucket_class, filter_class
+from tests.wrapped import Producer
 
 
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
-
-
-class Pusher:
-    """A push producer that writes when it is told to, and notes what it is told."""
-
-    def __init__(self) -> None:
-        self.events: list[str] = []
-
-    def pauseProducing(self) -> None:
-        self.events.append("pause")
-
-    def resumeProducing(self) -> None:
-        self.events.append("resume")
-
-    def stopProducing(self) -> None:
-        self.events.append("stop")
 
 
 class TestShapedTransport:
@@ -87,7 +72,7 @@ class TestShapedTransport:
         assert clock.getDelayedCalls() == [call]
 
     def test_a_push_producer_is_held_while_something_waits(self, shaped: Any, clock: Clock) -> None:
-        producer = Pusher()
+        producer = Producer()
         shaped.registerProducer(producer, True)
         shaped.write(b"x" * 100)
         assert producer.events == []
@@ -98,13 +83,13 @@ class TestShapedTransport:
         clock.advance(0.2)
         assert producer.events == ["pause", "resume"]
         with pytest.raises(RuntimeError, match="registered already"):
-            shaped.registerProducer(Pusher(), True)
+            shaped.registerProducer(Producer(), True)
         shaped.unregisterProducer()
         shaped.write(b"x" * 20)
         assert producer.events == ["pause", "resume"]
 
     def test_a_full_transport_holds_it_too(self, shaped: Any, transport: Any, clock: Clock) -> None:
-        producer = Pusher()
+        producer = Producer()
         shaped.registerProducer(producer, True)
         transport.block()
         shaped.setWriteBufferLimits(high=10)
@@ -135,7 +120,7 @@ class TestShapedTransport:
         assert not clock.getDelayedCalls()
 
     def test_a_pull_producer_that_left_is_not_asked(self, shaped: Any, clock: Clock) -> None:
-        producer = Pusher()
+        producer = Producer()
         shaped.registerProducer(producer, False)
         shaped.unregisterProducer()
         clock.advance(0)
@@ -144,7 +129,7 @@ class TestShapedTransport:
     def test_a_pull_producer_is_not_asked_while_something_waits(
         self, shaped: Any, clock: Clock
     ) -> None:
-        producer = Pusher()
+        producer = Producer()
         shaped.registerProducer(producer, False)
         shaped.write(b"x" * 110)
         clock.advance(0)
@@ -175,7 +160,7 @@ class TestShapedTransport:
         assert len(transport.value()) == 110
 
     def test_an_end_waits_for_a_producer(self, shaped: Any, transport: Any) -> None:
-        shaped.registerProducer(Pusher(), True)
+        shaped.registerProducer(Producer(), True)
         shaped.loseConnection()
         assert transport.producer is not None
         shaped.unregisterProducer()
@@ -199,7 +184,7 @@ class TestShapedTransport:
     def test_a_lost_connection_ends_everything(
         self, shaped: Any, transport: Any, clock: Clock, bucket: Bucket
     ) -> None:
-        producer = Pusher()
+        producer = Producer()
         shaped.registerProducer(producer, True)
         shaped.write(b"x" * 200)
         transport.producer.stopProducing()
@@ -208,7 +193,7 @@ class TestShapedTransport:
         assert bucket.users == 0
         shaped.write(b"late")
         shaped.open_tap()
-        late = Pusher()
+        late = Producer()
         shaped.registerProducer(late, True)
         assert late.events == ["stop"]
         transport.producer.stopProducing()

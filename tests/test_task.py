@@ -130,7 +130,7 @@ class TestClock:
         cancelled, moved, plain = (clock.callLater(3, ran.append, n) for n in ("c", "m", "p"))
         cancelled.cancel()
         moved.reset(1)
-        assert clock.getDelayedCalls() == [moved, plain]
+        assert clock.getDelayedCalls() == clock.calls == [moved, plain]
         clock.advance(1)
         assert ran == ["m"]
 

@@ -11,6 +11,7 @@ from zope.interface.verify import verifyObject
 
 from reactorlib import error
 from reactorlib.address import IPv4Address, IPv6Address, UNIXAddress
+from reactorlib.datagramprotocol import DatagramProtocol
 from reactorlib.interfaces import (
     IConnector,
     IHostnameResolver,
@@ -24,6 +25,7 @@ from reactorlib.interfaces import (
     IReactorSSL,
     IReactorTCP,
     IReactorTime,
+    IReactorUNIX,
 )
 from reactorlib.posixbase import Reactor
 from reactorlib.protocol import ClientFactory, Factory, ReconnectingClientFactory
@@ -37,15 +39,15 @@ def reactor() -> MemoryReactor:
 
 
 def test_they_provide_their_interfaces(reactor: MemoryReactor) -> None:
-    interfaces = (IReactorCore, IReactorTCP, IReactorSSL, IReactorSocket, IReactorFDSet)
-    for interface in (*interfaces, IReactorPluggableNameResolver):
+    raising = (IReactorTCP, IReactorSSL, IReactorUNIX, IReactorSocket)
+    for interface in (*raising, IReactorCore, IReactorFDSet, IReactorPluggableNameResolver):
         assert verifyObject(interface, reactor)
         assert verifyObject(interface, MemoryReactorClock())
     for more in (IReactorTime, IReactorFromThreads):
         assert verifyObject(more, MemoryReactorClock())
     assert verifyObject(IHostnameResolver, reactor.nameResolver)
-    for raising in (IReactorTCP, IReactorSSL, IReactorSocket, IReactorPluggableNameResolver):
-        assert verifyObject(raising, RaisingMemoryReactor())
+    for interface in (*raising, IReactorPluggableNameResolver):
+        assert verifyObject(interface, RaisingMemoryReactor())
 
 
 class TestCore:
@@ -213,10 +215,18 @@ class TestSockets:
             (4, socket.AF_INET6, factory),
         ]
         assert reactor.adoptedStreamConnections == [(5, socket.AF_INET, factory)]
-        assert (port.getHost().port, six.getHost().port) == (1234, 1234)
-        assert isinstance(six.getHost(), IPv6Address)
+        assert port.getHost() == IPv4Address("TCP", "0.0.0.0", 1234)
+        assert six.getHost() == IPv6Address("TCP", "::", 1234)
         with pytest.raises(error.UnsupportedAddressFamily):
             reactor.adoptStreamPort(6, -1, factory)
+
+    def test_datagrams_are_written_down(self, reactor: MemoryReactor) -> None:
+        protocol = DatagramProtocol()
+        port = reactor.adoptDatagramPort(7, socket.AF_INET, protocol, 1000)
+        assert reactor.adoptedPorts == [(7, socket.AF_INET, protocol, 1000)]
+        assert port.getHost() == IPv4Address("UDP", "0.0.0.0", 1234)
+        with pytest.raises(error.UnsupportedAddressFamily):
+            reactor.adoptDatagramPort(8, -1, protocol)
 
     def test_what_is_watched_is_known(self, reactor: MemoryReactor) -> None:
         reactor.addReader("both")
@@ -252,6 +262,8 @@ class TestRaising:
             reactor.listenUNIX("/a", Factory())
         with pytest.raises(KeyError, match="listen"):
             reactor.adoptStreamPort(3, socket.AF_INET, Factory())
+        with pytest.raises(KeyError, match="listen"):
+            reactor.adoptDatagramPort(3, socket.AF_INET, DatagramProtocol())
         with pytest.raises(IndexError, match="connect"):
             reactor.connectTCP("host", 80, ClientFactory())
         with pytest.raises(IndexError, match="connect"):

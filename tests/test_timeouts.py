@@ -70,6 +70,16 @@ class TestTimeoutMixin:
         protocol.resetTimeout()
         assert not clock.getDelayedCalls()
 
+    def test_an_end_after_the_call_was_cancelled_by_another(
+        self, protocol: Any, clock: Clock
+    ) -> None:
+        protocol.setTimeout(5)
+        clock.calls[0].cancel()
+        assert protocol.setTimeout(None) == 5
+        protocol.setTimeout(5)
+        clock.advance(5)
+        assert protocol.transport.disconnecting
+
     def test_what_happens_can_be_chosen_and_begun_again(self, clock: Clock) -> None:
         class Patient(self.Timing):  # type: ignore[name-defined, misc]
             warnings = 0

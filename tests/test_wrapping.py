@@ -56,6 +56,14 @@ class TestProtocolWrapper:
         assert not ITCPTransport.providedBy(wrapper)
         assert wrapper.factory.protocols == {}
 
+    def test_a_double_of_a_transport_needs_no_reactor(self) -> None:
+        class Transport:
+            disconnecting = False
+
+        wrapper = WrappingFactory(Accumulating()).buildProtocol(address())
+        wrapper.makeConnection(Transport())
+        assert wrapper.wrappedProtocol.made
+
     def test_data_and_the_end_pass_up(self, wrapper: Any) -> None:
         protocol = wrapper.wrappedProtocol
         assert protocol.made

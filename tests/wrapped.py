@@ -55,10 +55,9 @@ class Listener(Events):
 
 
 class Producer:
-    """Writes down what it is told; a pull producer writes a byte each time."""
+    """Writes down what it is told."""
 
-    def __init__(self, consumer: Any = None) -> None:
-        self.consumer = consumer
+    def __init__(self) -> None:
         self.events: list[str] = []
 
     def pauseProducing(self) -> None:

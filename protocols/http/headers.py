@@ -122,13 +122,12 @@ class Headers:
         assert self._make is not None
         pairs = self._make()
         self._make = None
-        fields, all_values = self._fields, self._values
+        grouped: dict[bytes, list[bytes]] = {}
         for name, value in pairs:
-            fields.append((name, value, b""))
-            key = name.lower()
-            all_values[key] = (*all_values.get(key, ()), value)
-            if key in _FRAMING:
-                self.framed = True
+            self._fields.append((name, value, b""))
+            grouped.setdefault(name.lower(), []).append(value)
+        self._values = {key: tuple(values) for key, values in grouped.items()}
+        self.framed = not _FRAMING.isdisjoint(grouped)
 
     def _ready_to_change(self) -> None:
         if self._frozen:

@@ -29,6 +29,7 @@ COMMANDS = {
     "daytime": "reactorlib.app.commands.daytime",
     "time": "reactorlib.app.commands.time",
     "qotd": "reactorlib.app.commands.qotd",
+    "who": "reactorlib.app.commands.who",
     "finger": "reactorlib.app.commands.finger",
     "ident": "reactorlib.app.commands.ident",
     "forward": "reactorlib.app.commands.forward",

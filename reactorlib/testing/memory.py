@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from socket import AF_INET6
 from typing import Any
 
 from zope.interface import implementer
 
-from reactorlib.address import IPv4Address, IPv6Address, UNIXAddress, from_sockaddr
+from reactorlib.address import IPv4Address, IPv6Address, Kind, UNIXAddress, from_sockaddr
 from reactorlib.interfaces import (
     IReactorCore,
     IReactorFDSet,
@@ -16,6 +17,7 @@ from reactorlib.interfaces import (
     IReactorSSL,
     IReactorTCP,
     IReactorTime,
+    IReactorUNIX,
 )
 from reactorlib.systemevent import PHASES
 from reactorlib.task import Clock
@@ -26,7 +28,7 @@ ADOPTED_PORT = 1234
 Trigger = tuple[Callable[..., object], tuple[Any, ...], dict[str, Any]]
 
 
-@implementer(IReactorCore, IReactorTCP, IReactorSSL, IReactorSocket, IReactorFDSet)
+@implementer(IReactorCore, IReactorTCP, IReactorSSL, IReactorUNIX, IReactorSocket, IReactorFDSet)
 class MemoryReactor(PluggableNames):
     """A reactor that connects nothing and waits for nothing.
 
@@ -56,8 +58,8 @@ class MemoryReactor(PluggableNames):
         self.tcpClients: list[tuple[str, int, Any, float, tuple[str, int] | None]] = []
         self.sslServers: list[tuple[int, Any, Any, int, str]] = []
         self.sslClients: list[tuple[str, int, Any, Any, float, tuple[str, int] | None]] = []
-        self.unixServers: list[tuple[Any, Any, int, int, bool]] = []
-        self.unixClients: list[tuple[Any, Any, float, bool]] = []
+        self.unixServers: list[tuple[Any, Any, int, int, bool | int]] = []
+        self.unixClients: list[tuple[Any, Any, float, bool | int]] = []
         self.adoptedPorts: list[tuple[Any, ...]] = []
         self.adoptedStreamConnections: list[tuple[int, int, Any]] = []
         self.connectors: list[MemoryConnector] = []
@@ -182,14 +184,14 @@ class MemoryReactor(PluggableNames):
         factory: Any,
         backlog: int = 50,
         mode: int = 0o666,
-        wantPID: bool = False,
+        wantPID: bool | int = 0,
     ) -> MemoryPort:
         """Write it down in `unixServers`."""
         self.unixServers.append((address, factory, backlog, mode, wantPID))
         return MemoryPort(UNIXAddress(address))
 
     def connectUNIX(
-        self, address: Any, factory: Any, timeout: float = 30, checkPID: bool = False
+        self, address: Any, factory: Any, timeout: float = 30, checkPID: bool | int = 0
     ) -> MemoryConnector:
         """Write it down in `unixClients`, and call the factory's startedConnecting."""
         self.unixClients.append((address, factory, timeout, checkPID))
@@ -199,7 +201,7 @@ class MemoryReactor(PluggableNames):
 
     def adoptStreamPort(self, fileDescriptor: int, addressFamily: int, factory: Any) -> MemoryPort:
         """Write it down. Raises UnsupportedAddressFamily for one that is neither IPv4 nor IPv6."""
-        address = from_sockaddr(addressFamily, ("", ADOPTED_PORT))
+        address = _adopted(addressFamily, "TCP")
         self.adoptedPorts.append((fileDescriptor, addressFamily, factory))
         return MemoryPort(address)
 
@@ -211,7 +213,7 @@ class MemoryReactor(PluggableNames):
         self, fileDescriptor: int, addressFamily: int, protocol: Any, maxPacketSize: int = 8192
     ) -> MemoryPort:
         """Write it down in `adoptedPorts`, with maxPacketSize. Raises as adoptStreamPort does."""
-        address = from_sockaddr(addressFamily, ("", ADOPTED_PORT), "UDP")
+        address = _adopted(addressFamily, "UDP")
         self.adoptedPorts.append((fileDescriptor, addressFamily, protocol, maxPacketSize))
         return MemoryPort(address)
 
@@ -241,6 +243,10 @@ class MemoryReactor(PluggableNames):
 
     def getWriters(self) -> list[Any]:
         return list(self.writers)
+
+
+def _adopted(family: int, kind: Kind) -> Any:
+    return from_sockaddr(family, ("::" if family == AF_INET6 else "0.0.0.0", ADOPTED_PORT), kind)
 
 
 def _address(host: str, port: int) -> IPv4Address | IPv6Address:

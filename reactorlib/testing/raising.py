@@ -6,11 +6,11 @@ from typing import Any
 
 from zope.interface import implementer
 
-from reactorlib.interfaces import IReactorSocket, IReactorSSL, IReactorTCP
+from reactorlib.interfaces import IReactorSocket, IReactorSSL, IReactorTCP, IReactorUNIX
 from reactorlib.testing.memoryparts import PluggableNames
 
 
-@implementer(IReactorTCP, IReactorSSL, IReactorSocket)
+@implementer(IReactorTCP, IReactorSSL, IReactorUNIX, IReactorSocket)
 class RaisingMemoryReactor(PluggableNames):
     """A reactor on which listening raises `listenException`, and connecting `connectException`."""
 
@@ -45,12 +45,12 @@ class RaisingMemoryReactor(PluggableNames):
         factory: Any,
         backlog: int = 50,
         mode: int = 0o666,
-        wantPID: bool = False,
+        wantPID: bool | int = 0,
     ) -> Any:
         _raise(self._listen_exception)
 
     def connectUNIX(
-        self, address: Any, factory: Any, timeout: float = 30, checkPID: bool = False
+        self, address: Any, factory: Any, timeout: float = 30, checkPID: bool | int = 0
     ) -> Any:
         _raise(self._connect_exception)
 

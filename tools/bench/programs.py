@@ -78,6 +78,7 @@ PROGRAMS: tuple[Program, ...] = (
     *_pair("callbacks", "micro/callbacks.py"),
     *_pair("awaiting", "micro/awaiting.py"),
     *_pair("import", "micro/importing.py"),
+    *_pair("endless line", "micro/endless_line.py"),
     *_pair("spawning", "micro/spawning.py"),
     Program("asyncio", "spawning", "micro/spawning_asyncio.py", ("asyncio",)),
     Program("uvloop", "spawning", "micro/spawning_asyncio.py", ("uvloop",)),
