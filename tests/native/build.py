@@ -29,8 +29,10 @@ STANDIN = Path("tests/native/standin")
 INGREDIENTS = (
     "backends/native/*.[ch]",
     "backends/native/build.py",
+    "protocols/native/*.[ch]",
     "reactorlib/_version.py",
     "tests/native/*.[ch]",
+    "tests/native/http/*.c",
     "tests/native/build.py",
     "tests/native/clock/*.c",
     "tests/native/standin/*.c",
@@ -45,15 +47,19 @@ SANITIZERS = (
     "-fno-sanitize-recover=all",
 )
 
-# The driver's own conditions. LINGER_MS is short, so that a test can wait for it.
-DRIVER = (
+WARNINGS = (
     "-std=c11",
     "-D_GNU_SOURCE",
     "-Wall",
     "-Wextra",
     "-Werror",
-    "-DLINGER_MS=40",
     '-DREACTORLIB_VERSION="test"',
+)
+
+# The engine driver's own conditions. LINGER_MS is short, so that a test can wait for it.
+DRIVER = (
+    *WARNINGS,
+    "-DLINGER_MS=40",
     "-DREACTORLIB_HAVE_KQUEUE=1",
     "-Ibackends/native",
     f"-I{STANDIN}",
@@ -100,7 +106,7 @@ def extension(variant: Variant) -> Path:
 
 @cache
 def driver() -> Path:
-    """The driver in C, under the sanitizers."""
+    """The engine's driver in C, under the sanitizers."""
     wrap = [f"-Wl,--wrap={name}" for name in WRAPPED]
     command = ["cc", *DRIVER, *SANITIZERS, *wrap, "-o", "driver"]
 
@@ -118,6 +124,19 @@ def shifted_clock() -> Path:
     command = ["cc", "-std=c11", "-shared", "-fPIC", "-O2", "-Wall", "-Wextra", "-Werror"]
     command += ["-o", "shift.so", "tests/native/clock/shift.c"]
     return cached("clock", str(command), lambda place: run(command, place)) / "shift.so"
+
+
+@cache
+def http_driver() -> Path:
+    """The driver of the HTTP parser, under the sanitizers."""
+    command = ["cc", *WARNINGS, *SANITIZERS, "-Iprotocols/native", "-o", "driver"]
+
+    def make(place: Path) -> None:
+        patterns = ("protocols/native/*.c", "tests/native/http/*.c")
+        sources = [str(each) for pattern in patterns for each in sorted(place.glob(pattern))]
+        run([*command, *sources], place)
+
+    return cached("http", str(command), make) / "driver"
 
 
 def sanitizer_runtimes() -> str:

@@ -1,0 +1,502 @@
+"""The connection of a web server: cuts what comes into requests, in order.
+
+It holds, whatever clients and applications do:
+
+- Answers leave in the order of the requests. Requests that change nothing may be
+  worked on at the same time, at most `maxPipeline`; any other is worked on alone.
+- After an error, or an answer that ends the connection, nothing more is served.
+- What cannot be served yet is not read: a client that does not read its answers,
+  or sends faster than its requests are worked on, waits in its own buffers.
+- Every wait for the client ends: a request comes within `inputTimeOut`, a pause in
+  its body, or in the reading of its answer, lasts no longer than `inputTimeOut` and
+  `idleTimeOut`, and the next request begins within `betweenRequestsTimeOut`.
+
+What is written while data is handled leaves in one piece when it has been.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from zope.interface import implementer
+
+from reactorlib import error
+from reactorlib.failure import Failure
+from reactorlib.interfaces import IHalfCloseableProtocol, IPushProducer
+from reactorlib.protocol import Protocol, connectionDone
+from reactorlib.protocols.http.chanrequest import LARGE, ChannelRequest
+from reactorlib.protocols.http.framing import EveryAnswer
+from reactorlib.protocols.http.headers import Headers
+from reactorlib.protocols.http.parser import (
+    HTTPParseError,
+    RequestHead,
+    parseError,
+    requestHead,
+)
+from reactorlib.protocols.http.status import (
+    BAD_REQUEST,
+    EXPECTATION_FAILED,
+    REQUEST_ENTITY_TOO_LARGE,
+    REQUEST_TIMEOUT,
+    RESPONSES,
+)
+
+MOST_GATHERED = 64
+# Why reading has stopped: the application wants no more of a body; the client does not
+# read; a request has to wait for those before it; something was refused.
+_BODY_HELD, _CHOKED, _BUSY, _REFUSED = 1, 2, 4, 8
+NO_HEAD = (0, 0, 0, 0, 1, 0, -1, 0, 0)
+
+
+@implementer(IHalfCloseableProtocol, IPushProducer)
+class HTTPChannel(Protocol):
+    """One connection of an HTTPFactory, which may set any of these for all of its own.
+
+    Attributes:
+        maxPipeline: requests that are worked on at once.
+        betweenRequestsTimeOut: seconds until the next request must have begun.
+        inputTimeOut: seconds for a head, and for each wait for more of a body.
+        idleTimeOut: seconds in which a client must read some of what waits for it.
+        closeTimeOut: seconds for the rest to leave, once the connection ends.
+        maxRequestLine, maxHeaderLength: bytes of the first line and of the whole head.
+        maxHeaderCount: fields of a request.
+        maxContentLength: bytes of a request's body.
+        maxUnread: bytes of a body that nobody wants, read to keep the connection.
+        allowPersistentConnections: whether one serves more than one request.
+    """
+
+    maxPipeline: ClassVar[int] = 4
+    betweenRequestsTimeOut: ClassVar[float] = 15
+    inputTimeOut: ClassVar[float] = 240
+    idleTimeOut: ClassVar[float] = 300
+    closeTimeOut: ClassVar[float] = 20
+    maxRequestLine: ClassVar[int] = 8_190
+    maxHeaderLength: ClassVar[int] = 10_240
+    maxHeaderCount: ClassVar[int] = 100
+    maxContentLength: ClassVar[int] = 2**30
+    maxUnread: ClassVar[int] = 65_536
+    allowPersistentConnections: bool = True
+
+    requestFactory: ClassVar[Any] = None
+    head: ClassVar[RequestHead]
+    everyAnswer: ClassVar[EveryAnswer]
+
+    # Of those that are rarely other than at first.
+    busy = False  # handling data, a few frames further up
+    _tick: ClassVar[float]
+    _since = 0.0
+    _closing = False
+    _ended = False  # the client sends no more
+    _held = 0
+    _gathered: list[bytes] | None = None
+    _receiving: ChannelRequest | None = None
+    _unread = b""
+    _scanned = 0
+    _partial = False  # a head has begun
+    _discardable = 0
+    _sent = 0
+    _taken = -1
+    _successor: Any = None
+
+    @classmethod
+    def configured(cls, **settings: Any) -> type[HTTPChannel]:
+        """A class of channels with these attributes."""
+        settings.setdefault("everyAnswer", EveryAnswer())
+        channel: type[HTTPChannel] = type(cls.__name__, (cls,), settings)
+        channel.head = RequestHead(
+            channel.maxRequestLine, channel.maxHeaderLength, channel.maxHeaderCount
+        )
+        channel._tick = min(
+            channel.betweenRequestsTimeOut,
+            channel.inputTimeOut,
+            channel.idleTimeOut,
+            channel.closeTimeOut,
+        )
+        return channel
+
+    def connectionMade(self) -> None:
+        self.requests: list[ChannelRequest] = []
+        self.transport.registerProducer(self, True)
+        reactor = self.transport.reactor
+        self._seconds = reactor.seconds
+        self._since = reactor.seconds()
+        self._timer = reactor.callLater(self._tick, self._look)
+        self.factory.addConnectedChannel(self)
+
+    def dataReceived(self, data: bytes) -> None:
+        if self.busy or self._held or self._closing:
+            if not self._closing:
+                self._unread += data
+            return
+        if self._unread:
+            data = self._unread + data
+            self._unread = b""
+        now = self._seconds()
+        if now >= self.everyAnswer.expires:
+            self.everyAnswer.renew(now)
+        self.busy = True
+        try:
+            self._read(data)
+        finally:
+            self.busy = False
+            if self._gathered is not None:
+                self._stop_gathering()
+        if self.requests or self._unread or self._held or self._closing or self._ended:
+            self._settle()
+        else:
+            self._partial = False
+            self._since = now
+
+    def _read(self, data: bytes) -> None:
+        """Serve what is there; keep what cannot be served yet."""
+        start, end, scanned, head = 0, len(data), self._scanned, self.head
+        while start < end and not (self._held or self._closing):
+            if self._receiving is not None:
+                start = self._receive(self._receiving, data, start, end)
+                continue
+            if self.requests and not self._may_begin():
+                self._hold(_BUSY)
+                break
+            length = requestHead(data, start, end, start + scanned, head.limits, head.out)
+            if length > 0:
+                request = ChannelRequest(self, data, start + length, head.values())
+                if self.requests:
+                    if not request.safe:
+                        self._hold(_BUSY)
+                        break
+                    request.wait()
+                start += length
+                scanned = 0
+                if start < end and self._gathered is None:
+                    self._gather()
+                self.requests.append(request)
+                if not request.incoming or self._takes_body(request):
+                    request.start()
+            elif length == 0:
+                scanned = end - start
+                break
+            else:
+                self._refuse(-length, str(parseError(length, head.out.flags)))
+                return
+        self._scanned = scanned
+        if start < end:
+            self._unread = data[start:] + self._unread
+
+    def _may_begin(self) -> bool:
+        """Whether another request may begin beside those that are not finished."""
+        last = self.requests[-1]
+        return len(self.requests) < self.maxPipeline and last.safe and last.persistent
+
+    def _takes_body(self, request: ChannelRequest) -> bool:
+        """Whether the body of a request may come; if not, the request has been answered."""
+        if request.unexpected:
+            self.reject(request, EXPECTATION_FAILED, "this is not what can be expected here")
+        elif request.incoming > self.maxContentLength:
+            self.too_large(request)
+        else:
+            self._receiving = request
+            self._discardable = self.maxUnread
+            return True
+        return False
+
+    def _receive(self, request: ChannelRequest, data: bytes, start: int, end: int) -> int:
+        try:
+            start = request.receive(data, start, end)
+        except HTTPParseError as refused:
+            self.reject(request, refused.status, str(refused))
+        if not request.incoming:
+            self._receiving = None
+        return start
+
+    # Output
+
+    def send(self, data: bytes) -> None:
+        """Write, at once or with all else that this data makes be written."""
+        gathered = self._gathered
+        if gathered is None:
+            self._sent += len(data)
+            self.transport.write(data)
+        elif len(data) < LARGE and len(gathered) < MOST_GATHERED:
+            gathered.append(data)
+        else:
+            self.flush()
+            self._sent += len(data)
+            self.transport.write(data)
+
+    def flush(self) -> None:
+        """Write what was gathered so far."""
+        if self._gathered:
+            data = b"".join(self._gathered)
+            self._gathered.clear()
+            self._sent += len(data)
+            self.transport.write(data)
+
+    def _gather(self) -> None:
+        """From now on, until the data is handled or somebody waits for it, gather."""
+        self._gathered = []
+        reactor = self.transport.reactor
+        self._outer, reactor.corked = reactor.corked, self._stop_gathering
+
+    def _stop_gathering(self) -> None:
+        """Write what was gathered, and from now on all at once."""
+        gathered, self._gathered = self._gathered, None
+        if gathered is not None:
+            self.transport.reactor.corked = self._outer
+        if gathered:
+            data = b"".join(gathered)
+            self._sent += len(data)
+            self.transport.write(data)
+
+    def register(self, producer: Any, streaming: bool) -> None:
+        """Have the transport drive the producer of the request whose turn it is."""
+        self._stop_gathering()
+        self.transport.unregisterProducer()
+        self.transport.registerProducer(Tap(self, producer) if streaming else producer, streaming)
+
+    def unregister(self) -> None:
+        """It has ended: the transport drives this channel again."""
+        self._stop_gathering()
+        self.transport.unregisterProducer()
+        self._release(_CHOKED)
+        self.transport.registerProducer(self, True)
+
+    def pauseProducing(self) -> None:
+        """The client does not read: nor do we."""
+        self._hold(_CHOKED)
+
+    def resumeProducing(self) -> None:
+        """It reads again."""
+        self._release(_CHOKED)
+
+    def stopProducing(self) -> None:
+        """connectionLost tells it."""
+
+    # Reading
+
+    def hold_body(self) -> None:
+        """The application wants no more of the body for now."""
+        self._hold(_BODY_HELD)
+
+    def release_body(self) -> None:
+        """It does."""
+        self._release(_BODY_HELD)
+
+    def _hold(self, why: int) -> None:
+        if not self._held and not self._closing:
+            self.transport.pauseProducing()
+        self._held |= why
+
+    def _release(self, why: int) -> None:
+        if self._closing or not self._held & why:
+            return
+        self._held &= ~why
+        if not self._held:
+            self.transport.resumeProducing()
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Serve what was read before and could not be served then."""
+        if self._unread and not (self.busy or self._held):
+            self.dataReceived(b"")
+        elif not self.busy:
+            self._settle()
+
+    def discarded(self, count: int) -> None:
+        """Some of a body came that nobody wants."""
+        self._discardable -= count
+        if self._discardable < 0:
+            self.close()
+
+    def will_discard(self, length: int) -> bool:
+        """Whether what is left of a body, -1 for unknown, will be read for nobody."""
+        return length <= self._discardable
+
+    # Ends
+
+    def finished(self, request: ChannelRequest) -> None:
+        """The answer whose turn it was is finished."""
+        del self.requests[0]
+        self._release(_BODY_HELD)
+        if not request.persistent:
+            self.close()
+        elif self.requests:
+            self.requests[0].noLongerQueued()
+        if self._held & _BUSY:
+            self._release(_BUSY)
+        elif not self.busy:
+            self._settle()
+
+    def reject(self, request: ChannelRequest, status: int, reason: str) -> None:
+        """Answer a request that was begun in the place of its application, and close."""
+        request.take_from_application(error.ConnectionLost(reason))
+        if request.begun:
+            self.abort(False)
+        else:
+            self._answer(request, status, reason)
+
+    def too_large(self, request: ChannelRequest) -> None:
+        """A body grew beyond what is allowed."""
+        self.reject(request, REQUEST_ENTITY_TOO_LARGE, f"{self.maxContentLength} bytes at most")
+
+    def _refuse(self, status: int, reason: str) -> None:
+        """Answer what is no request, in its turn, and close."""
+        request = ChannelRequest(self, b"", 0, NO_HEAD)
+        if self.requests:
+            request.wait()
+        self.requests.append(request)
+        self._answer(request, status, reason)
+
+    def _answer(self, request: ChannelRequest, status: int, reason: str) -> None:
+        self._receiving = None
+        self._unread = b""
+        self._hold(_REFUSED)
+        request.persistent = False
+        page = b"%d %b: %b\n" % (status, RESPONSES[status], reason.encode())
+        headers = Headers(rawHeaders={b"Content-Type": [b"text/plain; charset=utf-8"]})
+        headers.setRawHeaders(b"Content-Length", [b"%d" % len(page)])
+        request.writeHeaders(status, headers)
+        request.write(page)
+        request.finish()
+
+    def close(self) -> None:
+        """End the connection after what was written."""
+        self._closing = True
+        self._unread = b""
+        if not self.busy:
+            self._lose()
+
+    def abort(self, close_write: bool) -> None:
+        """End the connection, with a reset unless what was written shall leave."""
+        if close_write:
+            self.close()
+        else:
+            self._closing = True
+            self._gathered = None
+            self.transport.abortConnection()
+
+    def _lose(self) -> None:
+        if self.transport.disconnecting:
+            return
+        self.transport.unregisterProducer()
+        self.transport.loseConnection()
+        self._since = self._seconds()
+
+    def hand_over(self, protocol: Any) -> None:
+        """Give the connection away, once what was read here has been looked at."""
+        self._successor = protocol
+        self._hold(_BUSY)
+        if not self.busy:
+            self._settle()
+
+    def _switch(self) -> None:
+        protocol, self._successor = self._successor, None
+        unread, self._unread = self._unread, b""
+        self._timer.cancel()
+        self.transport.unregisterProducer()
+        self.factory.removeConnectedChannel(self)
+        self.transport.resumeProducing()
+        self.transport.handOver(protocol, unread)
+
+    def drain(self) -> None:
+        """Serve what has begun, nothing else, and close."""
+        self.allowPersistentConnections = False
+        if self.requests:
+            self.requests[-1].persistent = False
+        elif not self.busy:
+            self.close()
+
+    def readConnectionLost(self) -> None:
+        """The client sends no more; it may wait for its answers."""
+        self._ended = True
+        if self._receiving is not None:
+            self.reject(self._receiving, BAD_REQUEST, "the body ended too early")
+        self._settle()
+
+    def writeConnectionLost(self) -> None:
+        """We never half close."""
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._closing = True
+        self._timer.cancel()
+        self.factory.removeConnectedChannel(self)
+        requests, self.requests = self.requests, []
+        for request in requests:
+            request.connectionLost(reason)
+
+    # Time
+
+    def renew(self) -> None:
+        """Have the Date of the next answer be today's."""
+        now = self._seconds()
+        if now >= self.everyAnswer.expires:
+            self.everyAnswer.renew(now)
+
+    def _settle(self) -> None:
+        """Nothing is being handled: what is waited for now begins now."""
+        if self._closing:
+            self._lose()
+        elif self._successor is not None:
+            self._switch()
+        elif self._ended and not (self.requests or self._held):
+            self.close()
+        elif not self._partial:  # a head is waited for from its first byte on, however it comes
+            self._since = self._seconds()
+        self._partial = bool(self._unread) and not self.requests
+
+    @property
+    def _patience(self) -> float:
+        """For how many seconds what is waited for may take."""
+        if self._closing:
+            return self.closeTimeOut
+        if self._receiving is not None and not self._held:
+            return self.inputTimeOut
+        if self.requests:
+            return self.idleTimeOut
+        return self.inputTimeOut if self._partial else self.betweenRequestsTimeOut
+
+    def _look(self) -> None:
+        """Called at least once in each time-out: has what is waited for taken too long?"""
+        left = self._since + self._patience - self._seconds()
+        if left <= 0:
+            self._time_out()
+            self._since = self._seconds()
+            left = self._patience
+        self._timer = self.transport.reactor.callLater(min(left, self._tick), self._look)
+
+    def _time_out(self) -> None:
+        if self._closing or self._is_stalled():
+            self.abort(False)
+        elif self._receiving is not None and not self._held:
+            self.reject(self._receiving, REQUEST_TIMEOUT, "the body comes too slowly")
+        elif not self.requests:
+            if self._partial:
+                self._refuse(REQUEST_TIMEOUT, "the request comes too slowly")
+            else:
+                self.close()
+
+    def _is_stalled(self) -> bool:
+        """Whether the client has read nothing of what waits for it since the last time."""
+        waiting = self.transport.bufferedBytes
+        before, self._taken = self._taken, self._sent - waiting
+        return bool(waiting) and before == self._taken
+
+
+class Tap:
+    """A producer whose pauses are the channel's too."""
+
+    __slots__ = ("_channel", "_producer")
+
+    def __init__(self, channel: HTTPChannel, producer: Any) -> None:
+        self._channel = channel
+        self._producer = producer
+
+    def pauseProducing(self) -> None:
+        self._channel.pauseProducing()
+        self._producer.pauseProducing()
+
+    def resumeProducing(self) -> None:
+        self._producer.resumeProducing()
+        self._channel.resumeProducing()
+
+    def stopProducing(self) -> None:
+        self._producer.stopProducing()

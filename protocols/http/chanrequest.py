@@ -1,0 +1,496 @@
+"""One exchange on one connection: everything about a request that is hop by hop.
+
+It decides how bodies are framed, whether the connection lasts, and when bytes may
+leave: answers leave in the order of their requests, and what a later one writes
+before its turn waits here. A Request sees none of this.
+
+Faults of the application cost the answer, or this connection, and are logged once.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from zope.interface import implementer
+
+from reactorlib.defer import Deferred, ensureDeferred
+from reactorlib.failure import Failure
+from reactorlib.interfaces import INegotiated, IPushProducer
+from reactorlib.protocols.http.framing import (
+    CHUNKED,
+    FINISHED,
+    LENGTH,
+    NOTHING,
+    SWITCHING,
+    UNSENT,
+    UNTIL_CLOSE,
+    WITHOUT_BODY,
+    content_length,
+    status_line,
+)
+from reactorlib.protocols.http.headers import Headers
+from reactorlib.protocols.http.interfaces import IChanRequest
+from reactorlib.protocols.http.parser import (
+    CHUNKED as CHUNKED_BODY,
+)
+from reactorlib.protocols.http.parser import (
+    EXPECT_CONTINUE,
+    EXPECT_UNKNOWN,
+    HAS_BODY,
+    IS_CONNECT,
+    IS_HEAD,
+    KEEP_ALIVE,
+    ChunkDecoder,
+    readFields,
+)
+from reactorlib.protocols.http.status import INTERNAL_SERVER_ERROR
+
+if TYPE_CHECKING:
+    from reactorlib.protocols.http.channel import HTTPChannel
+
+logger = logging.getLogger("reactorlib")
+
+# But for the first, the answer to a request with one of these is not made in one go.
+UNUSUAL = KEEP_ALIVE | IS_HEAD | IS_CONNECT | HAS_BODY
+LAST_CHUNK = b"0\r\n\r\n"
+LARGE = 16_384  # from here on data is not copied for the sake of one write less
+VERSIONS = ((1, 0), (1, 1))
+SAFE = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE"))
+NO_HEADERS = Headers()
+NO_HEADERS.makeImmutable()
+
+
+@implementer(IChanRequest, IPushProducer)
+class ChannelRequest:
+    """One request and its answer on an HTTPChannel. See IChanRequest for the contract."""
+
+    __slots__ = (
+        "__dict__",  # of the few that set any of what stands below
+        "_data",
+        "_framing",
+        "_head",
+        "_plain",
+        "_until",
+        "channel",
+        "persistent",
+        "request",
+    )
+
+    incoming = 0  # bytes of the body that have not come yet; -1 until all of an unknown number have
+    _decoder: ChunkDecoder | None = None
+    _waiting: list[bytes] | None = None  # what was written before its turn
+    _left = 0  # bytes of the answer's body that were announced and not written yet
+    _producer: Any = None
+    _streaming = False
+    _callback: Any = None
+    _continued = False
+    _lost = False
+
+    def __init__(self, channel: HTTPChannel, data: bytes, until: int, head: Any) -> None:
+        """`head` is what the parser made of `data`, which ends at `until`."""
+        flags = head[5]
+        self.channel = channel
+        self._data = data
+        self._until = until
+        self._head = head
+        self._framing = UNSENT
+        self._plain = flags & UNUSUAL == KEEP_ALIVE and head[4]
+        self.persistent = flags & KEEP_ALIVE != 0 and channel.allowPersistentConnections
+        self.request: Any = None
+        if flags & HAS_BODY:
+            self.incoming = head[6]
+            if flags & CHUNKED_BODY:
+                self._decoder = ChunkDecoder(channel.maxHeaderLength, channel.maxHeaderCount)
+
+    # What the channel does with it
+
+    def start(self) -> None:
+        """Make the request and let it begin."""
+        try:
+            data, head = self._data, self._head
+            request = self.request = self.channel.requestFactory(
+                self,
+                data[head[0] : head[1]],
+                data[head[2] : head[3]],
+                VERSIONS[head[4]],
+                self.headers,
+            )
+            outcome = request.process()
+            if outcome is not None:
+                self._follow(outcome)
+            if self.request is not None:
+                request.flush()
+                if not self.incoming:
+                    request.handleContentComplete()
+        except Exception:
+            self._failed(Failure())
+
+    def wait(self) -> None:
+        """Others come first: keep what is written."""
+        self._waiting = []
+        self._plain = False
+
+    def noLongerQueued(self) -> None:
+        """All before it are finished: its turn has come."""
+        waiting, self._waiting = self._waiting, None
+        for data in waiting or ():
+            self.channel.send(data)
+        if self._callback is not None:
+            self.channel.transport.monitorCongestion(self._callback)
+        if self._framing == FINISHED:
+            self.channel.finished(self)
+        elif self._producer is not None:
+            self.channel.register(self._producer, self._streaming)
+            if self._streaming:
+                self._guarded(self._producer.resumeProducing)
+
+    def send(self, data: bytes) -> None:
+        """Some of the answer, as it goes over the connection."""
+        if self._waiting is None:
+            self.channel.send(data)
+        else:
+            self._waiting.append(data)
+
+    @property
+    def method(self) -> bytes:
+        """The method of the request."""
+        return self._data[self._head[0] : self._head[1]]
+
+    @property
+    def queued(self) -> bool:
+        """Whether others come first."""
+        return self._waiting is not None
+
+    @property
+    def safe(self) -> bool:
+        """Whether its method changes nothing, so that others may begin beside it."""
+        return self.method in SAFE
+
+    @property
+    def unexpected(self) -> bool:
+        """Whether its client expects what is unknown here."""
+        return bool(self._head[5] & EXPECT_UNKNOWN)
+
+    def receive(self, data: bytes, start: int, end: int) -> int:
+        """Take what is there of the body; returns the offset of what follows it."""
+        if self._decoder is not None:
+            return self._receive_chunks(self._decoder, data, start, end)
+        stop = min(end, start + self.incoming)
+        self.incoming -= stop - start
+        self._content(data[start:stop])
+        if not self.incoming:
+            self._complete()
+        return stop
+
+    def _receive_chunks(self, decoder: ChunkDecoder, data: bytes, start: int, end: int) -> int:
+        pieces = decoder.feed(data, start, end)
+        if decoder.expected > self.channel.maxContentLength:
+            self.channel.too_large(self)
+            return end
+        if pieces:
+            self._content(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+        if decoder.done:
+            self.incoming = 0
+            self._complete()
+        return decoder.consumed
+
+    def _content(self, data: bytes) -> None:
+        if self.request is None:
+            self.channel.discarded(len(data))
+            return
+        try:
+            self.request.handleContentChunk(data)
+        except Exception:
+            self._failed(Failure())
+
+    def _complete(self) -> None:
+        if self.request is None:
+            return
+        try:
+            if self._decoder is not None:
+                self.request.in_trailers = Headers.deferred(self._trailers)
+            self.request.handleContentComplete()
+        except Exception:
+            self._failed(Failure())
+
+    def connectionLost(self, reason: Failure) -> None:
+        """The connection is gone."""
+        request, self.request = self.request, None
+        self._framing = FINISHED
+        producer, self._producer = self._producer, None
+        if producer is not None and self.queued:
+            self._guarded(producer.stopProducing)
+        if request is not None:
+            self._guarded(request.connectionLost, reason)
+
+    def take_from_application(self, reason: Exception) -> None:
+        """The answer is given by another: for the application the connection is lost."""
+        request, self.request = self.request, None
+        if request is not None:
+            self._guarded(request.connectionLost, Failure(reason))
+
+    def _follow(self, outcome: Any) -> None:
+        """process() has given a coroutine or a Deferred."""
+        following = outcome if isinstance(outcome, Deferred) else ensureDeferred(outcome)
+        following.addErrback(self._failed)
+
+    def _failed(self, failure: Failure) -> None:
+        """The application raised."""
+        logger.error(
+            "Unhandled error in %r: %s", self, failure.getErrorMessage(), exc_info=failure.value
+        )
+        if self._framing == FINISHED:
+            return
+        if self.request is None:
+            self.channel.reject(self, INTERNAL_SERVER_ERROR, "the server is at fault")
+        else:
+            self._guarded(self.request.processingFailed, failure)
+
+    def _guarded(self, function: Callable[..., object], *arguments: Any) -> None:
+        try:
+            function(*arguments)
+        except Exception:
+            logger.exception("Unhandled error in %r", self)
+            self.abortConnection(False)
+
+    def headers(self) -> Headers:
+        """The fields of the request."""
+        return Headers.deferred(self._pairs)
+
+    def _pairs(self) -> list[tuple[bytes, bytes]]:
+        return readFields(self._data, self._head[7], self._until - 2, self._head[8])
+
+    def _trailers(self) -> list[tuple[bytes, bytes]]:
+        return [] if self._decoder is None else self._decoder.trailers
+
+    # IChanRequest
+
+    @property
+    def begun(self) -> bool:
+        """Whether the answer's head has been written."""
+        return self._framing != UNSENT
+
+    def acceptData(self) -> None:
+        if self._awaited and not self._framing:
+            self._continued = True
+            self.send(status_line(100) + b"\r\n")
+
+    @property
+    def _awaited(self) -> bool:
+        """Whether the client waits to hear that its body is wanted."""
+        expected = self._head[5] & EXPECT_CONTINUE and not self._continued
+        return bool(expected and self.incoming == (self._head[6] or -1))
+
+    def writeIntermediateResponse(self, code: int, headers: Headers | None = None) -> None:
+        if code not in (100, 102, 103):
+            raise ValueError(f"an intermediate response is 100, 102 or 103, not {code}")
+        if self._framing == FINISHED:
+            return
+        if self._framing:
+            raise RuntimeError("the answer has begun already")
+        if self._head[4]:
+            lines = [status_line(code)]
+            (headers or NO_HEADERS).encode(lines)
+            self.send(b"".join([*lines, b"\r\n"]))
+
+    def writeHeaders(self, code: int, headers: Headers, message: bytes | None = None) -> None:
+        framing = self._framing
+        if framing:
+            if framing == FINISHED:
+                return
+            raise RuntimeError("the answer has begun already")
+        lines: list[bytes] = []
+        length = -1
+        self.channel.renew()
+        if headers.framed or message is not None:
+            lines.append(status_line(code, message))
+            length = self._own_fields(code, headers, lines)
+        else:
+            lines.append(self.channel.everyAnswer.head(code))
+        headers.encode(lines)
+        if self._switches(code):
+            self._framing = SWITCHING
+        elif self._head[5] & IS_HEAD or code in WITHOUT_BODY:
+            self._framing = NOTHING
+        elif length >= 0:
+            self._framing, self._left = LENGTH, length
+        elif self._head[4]:
+            self._framing = CHUNKED
+            lines.append(b"Transfer-Encoding: chunked\r\n")
+        else:
+            self._framing = UNTIL_CLOSE
+            self.persistent = False
+        if self._awaited:
+            self.persistent = False  # it may send the body, or another request
+        if not self.persistent or not self._head[4]:
+            lines.append(self._connection(headers))
+        lines.append(b"\r\n")
+        self.send(b"".join(lines))
+
+    def _own_fields(self, code: int, headers: Headers, lines: list[bytes]) -> int:
+        """Some of the fields that are ours were given; returns the body's length, or -1."""
+        given = headers.names()
+        if b"transfer-encoding" in given:
+            raise ValueError("the body is framed by the server: set no Transfer-Encoding")
+        if b"connection" in given and b"close" in headers.getHeader(b"connection", ()):
+            self.persistent = False
+        lines.append(self.channel.everyAnswer.missing(given))
+        if b"content-length" not in given:
+            return -1
+        if code == 204:
+            raise ValueError("an answer of 204 has no Content-Length (RFC 9110, 8.6)")
+        return content_length(headers)
+
+    def _connection(self, headers: Headers) -> bytes:
+        if headers.hasHeader(b"connection"):
+            return b""
+        return b"Connection: keep-alive\r\n" if self.persistent else b"Connection: close\r\n"
+
+    def _switches(self, code: int) -> bool:
+        """Whether this answer makes the connection another protocol's."""
+        return code == 101 or (self._head[5] & IS_CONNECT != 0 and 200 <= code < 300)
+
+    def write(self, data: bytes) -> None:
+        framing = self._framing
+        if framing == LENGTH:
+            self._left -= len(data)
+            if self._left < 0:
+                self._left += len(data)
+                raise ValueError(f"{len(data)} bytes, but {self._left} are left of the body")
+            self.send(data)
+        elif framing == CHUNKED:
+            if len(data) < LARGE:
+                if data:
+                    self.send(b"%x\r\n%b\r\n" % (len(data), data))
+                return
+            self.send(b"%x\r\n" % len(data))
+            self.send(data)
+            self.send(b"\r\n")
+        elif framing == UNTIL_CLOSE:
+            self.send(data)
+        elif framing == UNSENT:
+            raise RuntimeError("writeHeaders comes before the body")
+
+    def writeResponse(
+        self, code: int, headers: Headers, body: bytes, message: bytes | None = None
+    ) -> None:
+        channel = self.channel
+        if (
+            self._framing
+            or headers.framed
+            or message is not None
+            or code in WITHOUT_BODY
+            or not (self._plain and self.persistent and channel.busy)
+        ):
+            self._write_response(code, headers, body, message)
+            return
+        head = channel.everyAnswer.head(code)
+        channel.send(
+            b"%b%bContent-Length: %d\r\n\r\n%b" % (head, headers.toBytes(), len(body), body)
+        )
+        self._framing = FINISHED
+        self.request = None
+        channel.finished(self)
+
+    def _write_response(
+        self, code: int, headers: Headers, body: bytes, message: bytes | None
+    ) -> None:
+        """The same, in the usual steps."""
+        if code not in WITHOUT_BODY and not headers.hasHeader(b"content-length"):
+            headers.setRawHeaders(b"Content-Length", (b"%d" % len(body),))
+        self.writeHeaders(code, headers, message)
+        if body:
+            self.write(body)
+        self.finish()
+
+    def finish(self) -> None:
+        framing = self._framing
+        if framing == FINISHED:
+            return
+        if framing == UNSENT:
+            raise RuntimeError("writeHeaders comes before the end")
+        if framing == CHUNKED:
+            self.send(LAST_CHUNK)
+        elif self._left:
+            logger.error("%r: the body is %d bytes short of its Content-Length", self, self._left)
+            self.persistent = False
+        if self._producer is not None:
+            self.unregisterProducer()
+        if self._callback is not None:
+            self.ignoreCongestion()
+        self._framing = FINISHED
+        self.request = None
+        if self.incoming and not self.channel.will_discard(self.incoming):
+            self.persistent = False
+        if self._waiting is None:
+            self.channel.finished(self)
+
+    def abortConnection(self, closeWrite: bool = True) -> None:
+        if self._framing != FINISHED or closeWrite is False:
+            self.channel.abort(closeWrite)
+
+    def getHostInfo(self) -> tuple[Any, bool]:
+        transport = self.channel.transport
+        return transport.getHost(), INegotiated.providedBy(transport)
+
+    def getRemoteHost(self) -> Any:
+        return self.channel.transport.getPeer()
+
+    def pauseProducing(self) -> None:
+        if self.incoming:
+            self.channel.hold_body()
+
+    def resumeProducing(self) -> None:
+        self.channel.release_body()
+
+    def stopProducing(self) -> None:
+        """The same as abortConnection."""
+        self.abortConnection(False)
+
+    def registerProducer(self, producer: Any, streaming: bool) -> None:
+        if self._producer is not None:
+            raise RuntimeError(
+                f"Cannot register producer {producer!r}: {self._producer!r} is registered already."
+            )
+        if self._framing == FINISHED:
+            self._guarded(producer.stopProducing)
+            return
+        self._producer, self._streaming = producer, streaming
+        if self._waiting is None:
+            self.channel.register(producer, streaming)
+        elif streaming:
+            self._guarded(producer.pauseProducing)
+
+    def unregisterProducer(self) -> None:
+        if self._producer is not None:
+            self._producer = None
+            if self._waiting is None:
+                self.channel.unregister()
+
+    def monitorCongestion(self, callback: Any) -> None:
+        self._callback = callback
+        if self._waiting is None and self._framing != FINISHED:
+            self.channel.flush()
+            self.channel.transport.monitorCongestion(callback)
+
+    def ignoreCongestion(self) -> None:
+        self._callback = None
+        if self._waiting is None:
+            self.channel.flush()
+            self.channel.transport.ignoreCongestion()
+
+    def switchProtocol(self, protocol: Any) -> None:
+        if self._framing == FINISHED:
+            return
+        if self._framing != SWITCHING:
+            raise RuntimeError("an Upgrade is answered with 101, a CONNECT with 2xx, before that")
+        if self.incoming:
+            raise RuntimeError("the body of the request has not come whole")
+        self._framing = FINISHED
+        self.request = None
+        self.channel.hand_over(protocol)
+
+    def __repr__(self) -> str:
+        return f"<ChannelRequest {self.method!r} from {self.channel.transport.getPeer()}>"

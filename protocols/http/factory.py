@@ -1,0 +1,86 @@
+"""Makes the connections of a web server, counts them, and sees them out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from reactorlib.defer import Deferred
+from reactorlib.protocol import Protocol, ServerFactory
+from reactorlib.protocols.http.channel import HTTPChannel
+from reactorlib.protocols.http.framing import EveryAnswer
+
+EVERY = EveryAnswer()
+OVERLOADED = b"The server has too many connections. Try again later.\n"
+
+
+class OverloadedServerProtocol(Protocol):
+    """The connection that is one too many: told so, and closed."""
+
+    def connectionMade(self) -> None:
+        EVERY.renew(0)
+        head = EVERY.head(503) + b"Retry-After: 10\r\n"
+        head += b"Content-Type: text/plain\r\nContent-Length: %d\r\n" % len(OVERLOADED)
+        self.transport.write(head + b"Connection: close\r\n\r\n" + OVERLOADED)
+        self.transport.loseConnection()
+
+
+class HTTPFactory(ServerFactory):
+    """Serves requests, each by what `requestFactory` makes of it.
+
+    `requestFactory(chanRequest, method, uri, version, headers)` gives an IRequest; a
+    subclass of Request is one. Beyond `maxRequests` connections at once, each gets 503.
+    Any attribute of HTTPChannel may be given by its name: `HTTPFactory(Page, maxPipeline=1)`.
+
+    `outstandingRequests` is the number of connections.
+    """
+
+    def __init__(
+        self, requestFactory: Callable[..., Any], maxRequests: int = 600, **settings: Any
+    ) -> None:
+        unknown = settings.keys() - HTTPChannel.__annotations__.keys()
+        if unknown:
+            raise TypeError(f"HTTPChannel has no setting of the name {', '.join(sorted(unknown))}")
+        self.protocol = HTTPChannel.configured(
+            requestFactory=staticmethod(requestFactory), **settings
+        )
+        self.maxRequests = maxRequests
+        self._channels: set[HTTPChannel] = set()
+        self._emptied: list[Deferred[None]] = []
+
+    @property
+    def outstandingRequests(self) -> int:
+        """How many connections there are."""
+        return len(self._channels)
+
+    def buildProtocol(self, addr: Any) -> Any:
+        if len(self._channels) >= self.maxRequests or self._emptied:
+            return OverloadedServerProtocol()
+        return super().buildProtocol(addr)
+
+    def addConnectedChannel(self, channel: HTTPChannel) -> None:
+        """A connection has begun."""
+        self._channels.add(channel)
+
+    def removeConnectedChannel(self, channel: HTTPChannel) -> None:
+        """A connection has ended, or is another protocol's."""
+        self._channels.discard(channel)
+        self._tell_if_empty()
+
+    def _tell_if_empty(self) -> None:
+        if not self._channels:
+            emptied, self._emptied = self._emptied, []
+            for deferred in emptied:
+                deferred.callback(None)
+
+    def allConnectionsClosed(self) -> Deferred[None]:
+        """Finish what was asked for, serve nothing else; fires when the last one has closed.
+
+        Stop listening first: connections that come meanwhile get 503.
+        """
+        deferred: Deferred[None] = Deferred()
+        self._emptied.append(deferred)
+        for channel in list(self._channels):
+            channel.drain()
+        self._tell_if_empty()
+        return deferred

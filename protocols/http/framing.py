@@ -1,0 +1,76 @@
+"""What leaves: status lines, the head of an answer, and the framing of its body.
+
+The fields that every answer has are made once a second. Which fields an
+application may set, and which frame the message and are ours, is decided here.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from time import time
+from typing import Any
+
+from reactorlib.protocols.http.fields.dates import generateDate
+from reactorlib.protocols.http.headers import Headers
+from reactorlib.protocols.http.status import RESPONSES
+
+SERVER = b"reactorlib"
+WITHOUT_BODY = frozenset((204, 304))
+
+# How a body ends.
+UNSENT, LENGTH, CHUNKED, UNTIL_CLOSE, NOTHING, SWITCHING, FINISHED = range(7)
+
+
+@lru_cache(256)
+def status_line(code: int, message: bytes | None = None) -> bytes:
+    """The first line of an answer. Raises ValueError for what is no status or reason."""
+    if not 100 <= code <= 999:
+        raise ValueError(f"a status code has three digits: {code}")
+    reason = RESPONSES.get(code, b"") if message is None else message
+    if not all(byte == 9 or 32 <= byte != 127 for byte in reason):
+        raise ValueError(f"a reason has no control characters: {reason!r}")
+    return b"HTTP/1.1 %d %b\r\n" % (code, reason)
+
+
+class EveryAnswer:
+    """What every answer begins with: its status line, Date and Server.
+
+    Made once a second: whoever uses `head` has called `renew` if it was `expires`.
+    """
+
+    __slots__ = ("_fields", "_heads", "_server", "expires")
+
+    def __init__(self, server: bytes = SERVER) -> None:
+        self._server = server
+        self._heads: dict[int, bytes] = {}
+        self.renew(0.0)
+        self.expires = 0.0
+
+    def renew(self, now: float) -> None:
+        """Make them anew; `now` is of the clock that `expires` is compared with."""
+        today = time()
+        self.expires = now + 1 - today % 1
+        self._heads.clear()
+        date = generateDate(int(today))
+        self._fields = b"Date: %b\r\nServer: %b\r\n" % (date, self._server)
+
+    def head(self, code: int) -> bytes:
+        """The status line with its usual reason, and the two fields."""
+        return self._heads.get(code) or self._make(code)
+
+    def _make(self, code: int) -> bytes:
+        head = self._heads[code] = status_line(code) + self._fields
+        return head
+
+    def missing(self, given: Any) -> bytes:
+        """The two fields, but for those that were given."""
+        lines = self._fields.splitlines(keepends=True)
+        return b"".join([line for line in lines if line.split(b":")[0].lower() not in given])
+
+
+def content_length(headers: Headers) -> int:
+    """The length an application announces. Raises ValueError if it is not one number."""
+    values = headers.getRawHeaders(b"content-length")
+    if len(values) != 1 or not values[0].isdigit() or len(values[0]) > 18:
+        raise ValueError(f"Content-Length is one number of bytes, not {values!r}")
+    return int(values[0])

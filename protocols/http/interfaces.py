@@ -1,0 +1,103 @@
+"""The seam between a request and what carries it.
+
+A Request speaks to an IChanRequest and knows nothing of connections; a
+ChannelRequest, or a double, or any other transport of requests, speaks to an
+IRequest and knows nothing of what it does.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from zope.interface import Attribute, Interface
+
+from reactorlib.interfaces import IConsumer
+
+
+class IChanRequest(IConsumer):
+    """One exchange, hop by hop: how the answer to one request travels.
+
+    After the connection is lost, or the answer finished, all of it has no effect.
+    """
+
+    persistent = Attribute("Whether the connection will be used for another request: bool.")
+
+    def acceptData() -> None:
+        """Tell a client that waits for it (Expect: 100-continue) that the body is wanted.
+
+        Nothing is sent to one that does not wait. (RFC 9110, 10.1.1)
+        """
+
+    def writeIntermediateResponse(code: int, headers: Any = None) -> None:
+        """Send an answer before the answer: 100, 102 or 103 with a Headers.
+
+        Not sent to a client of HTTP/1.0. Raises ValueError for another code, RuntimeError
+        if the answer has begun. (RFC 9110, 15.2)
+        """
+
+    def writeHeaders(code: int, headers: Any, message: bytes | None = None) -> None:
+        """Begin the answer. `headers` is a Headers without the hop-by-hop fields.
+
+        The body's framing is decided here: by its Content-Length, else chunked, else by
+        the end of the connection; none for HEAD, 204, 304. Raises RuntimeError if it
+        has begun, ValueError for fields that frame the message or must not be sent.
+        """
+
+    def write(data: bytes) -> None:
+        """Send some of the body. Raises ValueError if it grows beyond its Content-Length."""
+
+    def writeResponse(code: int, headers: Any, body: bytes, message: bytes | None = None) -> None:
+        """The whole answer: writeHeaders, with the body's length, write and finish at once."""
+
+    def finish() -> None:
+        """End the answer. A body shorter than its Content-Length costs the connection."""
+
+    def abortConnection(closeWrite: bool = True) -> None:
+        """End the connection: after what was written (closeWrite), or with a reset."""
+
+    def getHostInfo() -> tuple[Any, bool]:
+        """This side's address, and whether the connection is encrypted."""
+
+    def getRemoteHost() -> Any:
+        """The address of the peer."""
+
+    def pauseProducing() -> None:
+        """Give no more of the request's body until resumeProducing."""
+
+    def resumeProducing() -> None:
+        """Give more of it."""
+
+    def monitorCongestion(callback: Any) -> None:
+        """Tell when the client reads slower than it is sent to. See ICongestionMonitor."""
+
+    def ignoreCongestion() -> None:
+        """Tell it no more."""
+
+    def switchProtocol(protocol: Any) -> None:
+        """Give the connection to another protocol, with the bytes that follow the request.
+
+        After writeHeaders(101, …) for an Upgrade, or a 2xx answer to CONNECT. Raises
+        RuntimeError if neither was answered, or the request's body has not come whole.
+        """
+
+
+class IRequest(Interface):
+    """What is done about a request: made by a factory for each one that comes."""
+
+    def process() -> Any:
+        """The head has come, nothing of the body yet. May return a coroutine."""
+
+    def handleContentChunk(data: bytes) -> None:
+        """Some of the body has come."""
+
+    def handleContentComplete() -> None:
+        """All of it has."""
+
+    def flush() -> None:
+        """process() has returned: what it has written shall leave."""
+
+    def processingFailed(failure: Any) -> None:
+        """One of these raised, and it was logged."""
+
+    def connectionLost(reason: Any) -> None:
+        """The connection has gone before the answer was finished."""

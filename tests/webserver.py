@@ -1,0 +1,122 @@
+"""A web server's connection in memory: bytes in, bytes out, the time in our hands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from reactorlib.failure import Failure
+from reactorlib.protocols.http.factory import HTTPFactory
+from reactorlib.protocols.http.request import Request
+from reactorlib.testing import StringTransport
+
+GET = b"GET %b HTTP/1.1\r\nHost: example\r\n\r\n"
+
+
+class Recorded(Request):
+    """Remembers what it is told, and lets a test answer."""
+
+    all: list[Recorded]
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.body: list[bytes] = []
+        self.complete = False
+        self.lost: Failure | None = None
+
+    def handleContentChunk(self, data: bytes) -> None:
+        self.body.append(data)
+
+    def handleContentComplete(self) -> None:
+        self.complete = True
+
+    def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
+        assert self.lost is None
+        self.lost = reason
+
+    def answer(self, body: bytes = b"") -> None:
+        self.write(body or self.uri)
+        self.finish()
+
+
+class Server:
+    """One connection to an HTTPFactory; `requests` are those it has made."""
+
+    def __init__(
+        self, process: Callable[[Any], Any] = lambda request: None, **settings: Any
+    ) -> None:
+        self.requests: list[Recorded] = []
+        requests = self.requests
+
+        class Page(Recorded):
+            def process(self) -> Any:
+                requests.append(self)
+                return process(self)
+
+        self.factory = HTTPFactory(Page, **settings)
+        self.connect()
+
+    def connect(self) -> None:
+        self.transport: Any = StringTransport()
+        self.channel = self.factory.buildProtocol(None)
+        self.channel.makeConnection(self.transport)
+
+    def send(self, *pieces: bytes) -> None:
+        for piece in pieces:
+            self.channel.dataReceived(piece)
+
+    def get(self, *uris: bytes) -> None:
+        self.send(b"".join([GET % uri for uri in uris]))
+
+    def said(self) -> bytes:
+        """What was answered since the last time."""
+        value: bytes = self.transport.value()
+        self.transport.clear()
+        return value
+
+    def advance(self, seconds: float) -> None:
+        self.transport.reactor.advance(seconds)
+
+    @property
+    def closing(self) -> bool:
+        return bool(self.transport.disconnecting)
+
+    def lose(self, reason: Any) -> None:
+        self.channel.connectionLost(Failure(reason))
+
+
+def answers(data: bytes) -> list[tuple[int, dict[bytes, bytes], bytes]]:
+    """Status, fields and body of each answer with a Content-Length, or chunked."""
+    found = []
+    while data:
+        head, _, data = data.partition(b"\r\n\r\n")
+        first, *lines = head.split(b"\r\n")
+        version, status, _ = first.split(b" ", 2)
+        assert version == b"HTTP/1.1"
+        fields = _fields(lines)
+        body = b""
+        if b"content-length" in fields:
+            length = int(fields[b"content-length"])
+            body, data = data[:length], data[length:]
+        elif b"transfer-encoding" in fields:
+            body, data = _chunks(data)
+        found.append((int(status), fields, body))
+    return found
+
+
+def _fields(lines: Iterable[bytes]) -> dict[bytes, bytes]:
+    pairs = [line.split(b": ", 1) for line in lines]
+    assert len({name.lower() for name, _ in pairs}) == len(pairs)
+    return {name.lower(): value for name, value in pairs}
+
+
+def _chunks(data: bytes) -> tuple[bytes, bytes]:
+    body = b""
+    while True:
+        size, _, data = data.partition(b"\r\n")
+        length = int(size, 16)
+        body += data[:length]
+        assert data[length : length + 2] == b"\r\n"
+        data = data[length + 2 :]
+        if not length:
+            return body, data
