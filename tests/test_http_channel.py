@@ -10,7 +10,7 @@ from reactorlib import error
 from reactorlib.defer import Deferred
 from reactorlib.protocols.http.headers import Headers
 from reactorlib.testing import AccumulatingProtocol
-from tests.webserver import GET, Server, answers
+from tests.webserver import GET, Server, answers, hello
 
 POST = b"POST /p HTTP/1.1\r\nHost: example\r\nContent-Length: 5\r\n\r\n"
 CHUNKED = b"POST /p HTTP/1.1\r\nHost: example\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -22,12 +22,6 @@ def bodies(server: Server) -> list[bytes]:
 
 def statuses(server: Server) -> list[int]:
     return [status for status, _, _ in answers(server.said())]
-
-
-def hello(request: Any) -> None:
-    request.setResponseHeader(b"Content-Type", b"text/plain")
-    request.write(b"hello")
-    request.finish()
 
 
 def test_an_answer() -> None:

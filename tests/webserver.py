@@ -39,6 +39,13 @@ class Recorded(Request):
         self.finish()
 
 
+def hello(request: Any) -> None:
+    """Answer with a greeting: a `process`."""
+    request.setResponseHeader(b"Content-Type", b"text/plain")
+    request.write(b"hello")
+    request.finish()
+
+
 class Server:
     """One connection to an HTTPFactory; `requests` are those it has made."""
 

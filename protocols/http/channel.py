@@ -57,7 +57,7 @@ class HTTPChannel(Protocol):
         betweenRequestsTimeOut: seconds until the next request must have begun.
         inputTimeOut: seconds for a head, and for each wait for more of a body.
         idleTimeOut: seconds in which a client must read some of what waits for it.
-        closeTimeOut: seconds for the rest to leave, once the connection ends.
+        closeTimeOut: the same, once the connection ends.
         maxRequestLine, maxHeaderLength: bytes of the first line and of the whole head.
         maxHeaderCount: fields of a request.
         maxContentLength: bytes of a request's body.
@@ -85,7 +85,7 @@ class HTTPChannel(Protocol):
     busy = False  # handling data, a few frames further up
     _tick: ClassVar[float]
     _since = 0.0
-    _closing = False
+    closing = False  # nothing more is served
     _ended = False  # the client sends no more
     _held = 0
     _gathered: list[bytes] | None = None
@@ -93,6 +93,7 @@ class HTTPChannel(Protocol):
     _unread = b""
     _scanned = 0
     _partial = False  # a head has begun
+    _more = False  # data came while busy
     _discardable = 0
     _sent = 0
     _taken = -1
@@ -124,9 +125,10 @@ class HTTPChannel(Protocol):
         self.factory.addConnectedChannel(self)
 
     def dataReceived(self, data: bytes) -> None:
-        if self.busy or self._held or self._closing:
-            if not self._closing:
+        if self.busy or self._held or self.closing:
+            if not self.closing:
                 self._unread += data
+                self._more = self.busy
             return
         if self._unread:
             data = self._unread + data
@@ -137,20 +139,28 @@ class HTTPChannel(Protocol):
         self.busy = True
         try:
             self._read(data)
+            while self._more:
+                self._read_more()
         finally:
             self.busy = False
             if self._gathered is not None:
                 self._stop_gathering()
-        if self.requests or self._unread or self._held or self._closing or self._ended:
+        if self.requests or self._unread or self._held or self.closing or self._ended:
             self._settle()
         else:
             self._partial = False
             self._since = now
 
+    def _read_more(self) -> None:
+        """Serve what came from a turn of the loop inside a callback."""
+        self._more = False
+        data, self._unread = self._unread, b""
+        self._read(data)
+
     def _read(self, data: bytes) -> None:
         """Serve what is there; keep what cannot be served yet."""
         start, end, scanned, head = 0, len(data), self._scanned, self.head
-        while start < end and not (self._held or self._closing):
+        while start < end and not (self._held or self.closing):
             if self._receiving is not None:
                 start = self._receive(self._receiving, data, start, end)
                 continue
@@ -206,6 +216,7 @@ class HTTPChannel(Protocol):
             self.reject(request, refused.status, str(refused))
         if not request.incoming:
             self._receiving = None
+            self._release(_BODY_HELD)
         return start
 
     # Output
@@ -257,8 +268,17 @@ class HTTPChannel(Protocol):
         """It has ended: the transport drives this channel again."""
         self._stop_gathering()
         self.transport.unregisterProducer()
-        self._release(_CHOKED)
-        self.transport.registerProducer(self, True)
+        was_choked = self.choked
+        self._held &= ~_CHOKED
+        self.transport.registerProducer(self, True)  # which tells whether it still is
+        if was_choked and not self.choked:
+            self._held |= _CHOKED
+            self._release(_CHOKED)
+
+    @property
+    def choked(self) -> bool:
+        """Whether the client does not read."""
+        return self._held & _CHOKED != 0
 
     def pauseProducing(self) -> None:
         """The client does not read: nor do we."""
@@ -282,12 +302,12 @@ class HTTPChannel(Protocol):
         self._release(_BODY_HELD)
 
     def _hold(self, why: int) -> None:
-        if not self._held and not self._closing:
+        if not self._held and not self.closing:
             self.transport.pauseProducing()
         self._held |= why
 
     def _release(self, why: int) -> None:
-        if self._closing or not self._held & why:
+        if self.closing or not self._held & why:
             return
         self._held &= ~why
         if not self._held:
@@ -316,20 +336,21 @@ class HTTPChannel(Protocol):
     def finished(self, request: ChannelRequest) -> None:
         """The answer whose turn it was is finished."""
         del self.requests[0]
-        self._release(_BODY_HELD)
         if not request.persistent:
             self.close()
         elif self.requests:
             self.requests[0].noLongerQueued()
-        if self._held & _BUSY:
-            self._release(_BUSY)
+        if self._held & (_BODY_HELD | _BUSY):
+            self._release(_BODY_HELD | _BUSY)
         elif not self.busy:
             self._settle()
 
     def reject(self, request: ChannelRequest, status: int, reason: str) -> None:
         """Answer a request that was begun in the place of its application, and close."""
         request.take_from_application(error.ConnectionLost(reason))
-        if request.begun:
+        if request.finished:
+            self.close()
+        elif request.begun:
             self.abort(False)
         else:
             self._answer(request, status, reason)
@@ -360,7 +381,7 @@ class HTTPChannel(Protocol):
 
     def close(self) -> None:
         """End the connection after what was written."""
-        self._closing = True
+        self.closing = True
         self._unread = b""
         if not self.busy:
             self._lose()
@@ -370,13 +391,16 @@ class HTTPChannel(Protocol):
         if close_write:
             self.close()
         else:
-            self._closing = True
-            self._gathered = None
+            self.closing = True
+            if self._gathered:
+                self._gathered.clear()
             self.transport.abortConnection()
 
     def _lose(self) -> None:
         if self.transport.disconnecting:
             return
+        if self.requests:
+            self.requests[0].stop_producer()
         self.transport.unregisterProducer()
         self.transport.loseConnection()
         self._since = self._seconds()
@@ -396,27 +420,35 @@ class HTTPChannel(Protocol):
         self.factory.removeConnectedChannel(self)
         self.transport.resumeProducing()
         self.transport.handOver(protocol, unread)
+        if self._ended:
+            self._tell_end(protocol)
+
+    def _tell_end(self, protocol: Any) -> None:
+        """The client had ended before the connection was another protocol's."""
+        if IHalfCloseableProtocol.providedBy(protocol):
+            protocol.readConnectionLost()
+        else:
+            self.transport.loseConnection()
 
     def drain(self) -> None:
         """Serve what has begun, nothing else, and close."""
         self.allowPersistentConnections = False
         if self.requests:
             self.requests[-1].persistent = False
-        elif not self.busy:
+        else:
             self.close()
 
     def readConnectionLost(self) -> None:
         """The client sends no more; it may wait for its answers."""
         self._ended = True
-        if self._receiving is not None:
-            self.reject(self._receiving, BAD_REQUEST, "the body ended too early")
-        self._settle()
+        if not self.busy:
+            self._settle()
 
     def writeConnectionLost(self) -> None:
         """We never half close."""
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self._closing = True
+        self.closing = True
         self._timer.cancel()
         self.factory.removeConnectedChannel(self)
         requests, self.requests = self.requests, []
@@ -433,29 +465,38 @@ class HTTPChannel(Protocol):
 
     def _settle(self) -> None:
         """Nothing is being handled: what is waited for now begins now."""
-        if self._closing:
+        if self.closing:
             self._lose()
         elif self._successor is not None:
             self._switch()
-        elif self._ended and not (self.requests or self._held):
-            self.close()
+        elif self._ended and not self._held:
+            self._end()
         elif not self._partial:  # a head is waited for from its first byte on, however it comes
             self._since = self._seconds()
-        self._partial = bool(self._unread) and not self.requests
+        self._partial = bool(self._unread) and not (self.requests or self._held)
+
+    def _end(self) -> None:
+        """The client sends no more, and all that it sent has been looked at."""
+        if self._receiving is not None:
+            self.reject(self._receiving, BAD_REQUEST, "the body ended too early")
+        elif not self.requests:
+            self.close()
 
     @property
     def _patience(self) -> float:
         """For how many seconds what is waited for may take."""
-        if self._closing:
+        if self.closing:
             return self.closeTimeOut
         if self._receiving is not None and not self._held:
             return self.inputTimeOut
-        if self.requests:
-            return self.idleTimeOut
-        return self.inputTimeOut if self._partial else self.betweenRequestsTimeOut
+        if self._partial:
+            return self.inputTimeOut
+        return self.idleTimeOut if self.requests or self._waits else self.betweenRequestsTimeOut
 
     def _look(self) -> None:
         """Called at least once in each time-out: has what is waited for taken too long?"""
+        if self._reads():
+            self._since = self._seconds()
         left = self._since + self._patience - self._seconds()
         if left <= 0:
             self._time_out()
@@ -464,21 +505,31 @@ class HTTPChannel(Protocol):
         self._timer = self.transport.reactor.callLater(min(left, self._tick), self._look)
 
     def _time_out(self) -> None:
-        if self._closing or self._is_stalled():
+        if self.closing:
             self.abort(False)
         elif self._receiving is not None and not self._held:
             self.reject(self._receiving, REQUEST_TIMEOUT, "the body comes too slowly")
+        elif self._partial:
+            self._refuse(REQUEST_TIMEOUT, "the request comes too slowly")
+        elif self._waits:
+            self.abort(False)
         elif not self.requests:
-            if self._partial:
-                self._refuse(REQUEST_TIMEOUT, "the request comes too slowly")
-            else:
-                self.close()
+            self.close()
 
-    def _is_stalled(self) -> bool:
-        """Whether the client has read nothing of what waits for it since the last time."""
+    @property
+    def _waits(self) -> bool:
+        """Whether there was something for the client to read at the last look."""
+        return self._taken >= 0
+
+    def _reads(self) -> bool:
+        """Whether something began to wait for the client, or it has read some of it.
+
+        One that is to send something is not given more time for what it reads.
+        """
         waiting = self.transport.bufferedBytes
-        before, self._taken = self._taken, self._sent - waiting
-        return bool(waiting) and before == self._taken
+        before, self._taken = self._taken, self._sent - waiting if waiting else -1
+        owes = self._partial or (self._receiving is not None and not self._held)
+        return before != self._taken and (self.closing or not owes)
 
 
 class Tap:

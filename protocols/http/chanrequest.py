@@ -27,6 +27,7 @@ from reactorlib.protocols.http.framing import (
     UNSENT,
     UNTIL_CLOSE,
     WITHOUT_BODY,
+    bytes_of,
     content_length,
     status_line,
 )
@@ -42,6 +43,7 @@ from reactorlib.protocols.http.parser import (
     IS_CONNECT,
     IS_HEAD,
     KEEP_ALIVE,
+    UPGRADE,
     ChunkDecoder,
     readFields,
 )
@@ -139,12 +141,13 @@ class ChannelRequest:
             self.channel.send(data)
         if self._callback is not None:
             self.channel.transport.monitorCongestion(self._callback)
+        producer = self._producer
         if self._framing == FINISHED:
             self.channel.finished(self)
-        elif self._producer is not None:
-            self.channel.register(self._producer, self._streaming)
-            if self._streaming:
-                self._guarded(self._producer.resumeProducing)
+        elif producer is not None:
+            self.channel.register(producer, self._streaming)
+            if self._streaming and not self.channel.choked:
+                self._guarded(producer.resumeProducing)
 
     def send(self, data: bytes) -> None:
         """Some of the answer, as it goes over the connection."""
@@ -165,8 +168,8 @@ class ChannelRequest:
 
     @property
     def safe(self) -> bool:
-        """Whether its method changes nothing, so that others may begin beside it."""
-        return self.method in SAFE
+        """Whether it changes nothing, nor what follows it: others may begin beside it."""
+        return self.method in SAFE and not self._head[5] & UPGRADE
 
     @property
     def unexpected(self) -> bool:
@@ -219,15 +222,25 @@ class ChannelRequest:
         """The connection is gone."""
         request, self.request = self.request, None
         self._framing = FINISHED
-        producer, self._producer = self._producer, None
-        if producer is not None and self.queued:
-            self._guarded(producer.stopProducing)
+        if self.queued:
+            self.stop_producer()
+        self._producer = None  # its transport has told it, if it had one
         if request is not None:
             self._guarded(request.connectionLost, reason)
+
+    def stop_producer(self) -> None:
+        """Nothing that it writes will leave any more."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            self._guarded(producer.stopProducing)
 
     def take_from_application(self, reason: Exception) -> None:
         """The answer is given by another: for the application the connection is lost."""
         request, self.request = self.request, None
+        producer = self._producer
+        if producer is not None:
+            self.unregisterProducer()
+            self._guarded(producer.stopProducing)
         if request is not None:
             self._guarded(request.connectionLost, Failure(reason))
 
@@ -253,7 +266,7 @@ class ChannelRequest:
             function(*arguments)
         except Exception:
             logger.exception("Unhandled error in %r", self)
-            self.abortConnection(False)
+            self.channel.abort(False)
 
     def headers(self) -> Headers:
         """The fields of the request."""
@@ -271,6 +284,11 @@ class ChannelRequest:
     def begun(self) -> bool:
         """Whether the answer's head has been written."""
         return self._framing != UNSENT
+
+    @property
+    def finished(self) -> bool:
+        """Whether its end has been written, or the connection lost."""
+        return self._framing == FINISHED
 
     def acceptData(self) -> None:
         if self._awaited and not self._framing:
@@ -312,6 +330,7 @@ class ChannelRequest:
         headers.encode(lines)
         if self._switches(code):
             self._framing = SWITCHING
+            self.persistent = False
         elif self._head[5] & IS_HEAD or code in WITHOUT_BODY:
             self._framing = NOTHING
         elif length >= 0:
@@ -324,7 +343,7 @@ class ChannelRequest:
             self.persistent = False
         if self._awaited:
             self.persistent = False  # it may send the body, or another request
-        if not self.persistent or not self._head[4]:
+        if self._framing != SWITCHING and not (self.persistent and self._head[4]):
             lines.append(self._connection(headers))
         lines.append(b"\r\n")
         self.send(b"".join(lines))
@@ -332,6 +351,8 @@ class ChannelRequest:
     def _own_fields(self, code: int, headers: Headers, lines: list[bytes]) -> int:
         """Some of the fields that are ours were given; returns the body's length, or -1."""
         given = headers.names()
+        if code < 200:
+            self._check_switch(code)
         if b"transfer-encoding" in given:
             raise ValueError("the body is framed by the server: set no Transfer-Encoding")
         if b"connection" in given and b"close" in headers.getHeader(b"connection", ()):
@@ -339,9 +360,15 @@ class ChannelRequest:
         lines.append(self.channel.everyAnswer.missing(given))
         if b"content-length" not in given:
             return -1
-        if code == 204:
-            raise ValueError("an answer of 204 has no Content-Length (RFC 9110, 8.6)")
+        if code in (101, 204) or self._switches(code):
+            raise ValueError(f"this answer of {code} has no Content-Length (RFC 9110, 8.6)")
         return content_length(headers)
+
+    def _check_switch(self, code: int) -> None:
+        if code != 101 or not self._head[5] & UPGRADE:
+            raise ValueError(f"{code} is no answer to this request")
+        if self.incoming:
+            raise RuntimeError("the body of the request has not come whole")
 
     def _connection(self, headers: Headers) -> bytes:
         if headers.hasHeader(b"connection"):
@@ -354,11 +381,12 @@ class ChannelRequest:
 
     def write(self, data: bytes) -> None:
         framing = self._framing
+        if data.__class__ is not bytes:
+            data = bytes_of(data)
         if framing == LENGTH:
-            self._left -= len(data)
-            if self._left < 0:
-                self._left += len(data)
+            if len(data) > self._left:
                 raise ValueError(f"{len(data)} bytes, but {self._left} are left of the body")
+            self._left -= len(data)
             self.send(data)
         elif framing == CHUNKED:
             if len(data) < LARGE:
@@ -398,7 +426,10 @@ class ChannelRequest:
         self, code: int, headers: Headers, body: bytes, message: bytes | None
     ) -> None:
         """The same, in the usual steps."""
-        if code not in WITHOUT_BODY and not headers.hasHeader(b"content-length"):
+        if self.incoming and not self.channel.will_discard(self.incoming):
+            self.persistent = False
+        bodiless = code in WITHOUT_BODY or (self._head[5] & IS_HEAD and not body)
+        if not (bodiless or self._switches(code) or headers.hasHeader(b"content-length")):
             headers.setRawHeaders(b"Content-Length", (b"%d" % len(body),))
         self.writeHeaders(code, headers, message)
         if body:
@@ -416,19 +447,23 @@ class ChannelRequest:
         elif self._left:
             logger.error("%r: the body is %d bytes short of its Content-Length", self, self._left)
             self.persistent = False
+        if self.incoming and not self.channel.will_discard(self.incoming):
+            self.persistent = False
+        self._leave_application()
+        if self._waiting is None:
+            self.channel.finished(self)
+
+    def _leave_application(self) -> None:
+        """From now on nothing that it calls has an effect. Ends what it began."""
+        self._framing = FINISHED
+        self.request = None
         if self._producer is not None:
             self.unregisterProducer()
         if self._callback is not None:
             self.ignoreCongestion()
-        self._framing = FINISHED
-        self.request = None
-        if self.incoming and not self.channel.will_discard(self.incoming):
-            self.persistent = False
-        if self._waiting is None:
-            self.channel.finished(self)
 
     def abortConnection(self, closeWrite: bool = True) -> None:
-        if self._framing != FINISHED or closeWrite is False:
+        if self._framing != FINISHED:
             self.channel.abort(closeWrite)
 
     def getHostInfo(self) -> tuple[Any, bool]:
@@ -439,11 +474,12 @@ class ChannelRequest:
         return self.channel.transport.getPeer()
 
     def pauseProducing(self) -> None:
-        if self.incoming:
+        if self.incoming and self._framing != FINISHED:
             self.channel.hold_body()
 
     def resumeProducing(self) -> None:
-        self.channel.release_body()
+        if self.incoming:
+            self.channel.release_body()
 
     def stopProducing(self) -> None:
         """The same as abortConnection."""
@@ -454,7 +490,7 @@ class ChannelRequest:
             raise RuntimeError(
                 f"Cannot register producer {producer!r}: {self._producer!r} is registered already."
             )
-        if self._framing == FINISHED:
+        if self._framing == FINISHED or self.channel.closing:
             self._guarded(producer.stopProducing)
             return
         self._producer, self._streaming = producer, streaming
@@ -470,14 +506,16 @@ class ChannelRequest:
                 self.channel.unregister()
 
     def monitorCongestion(self, callback: Any) -> None:
+        if self._framing == FINISHED:
+            return
         self._callback = callback
-        if self._waiting is None and self._framing != FINISHED:
+        if self._waiting is None:
             self.channel.flush()
             self.channel.transport.monitorCongestion(callback)
 
     def ignoreCongestion(self) -> None:
-        self._callback = None
-        if self._waiting is None:
+        watched, self._callback = self._callback, None
+        if self._waiting is None and watched is not None:
             self.channel.flush()
             self.channel.transport.ignoreCongestion()
 
@@ -488,8 +526,7 @@ class ChannelRequest:
             raise RuntimeError("an Upgrade is answered with 101, a CONNECT with 2xx, before that")
         if self.incoming:
             raise RuntimeError("the body of the request has not come whole")
-        self._framing = FINISHED
-        self.request = None
+        self._leave_application()
         self.channel.hand_over(protocol)
 
     def __repr__(self) -> str:

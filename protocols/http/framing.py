@@ -59,6 +59,8 @@ class EveryAnswer:
         return self._heads.get(code) or self._make(code)
 
     def _make(self, code: int) -> bytes:
+        if code < 200:
+            raise ValueError(f"{code} is no answer by itself")
         head = self._heads[code] = status_line(code) + self._fields
         return head
 
@@ -74,3 +76,13 @@ def content_length(headers: Headers) -> int:
     if len(values) != 1 or not values[0].isdigit() or len(values[0]) > 18:
         raise ValueError(f"Content-Length is one number of bytes, not {values!r}")
     return int(values[0])
+
+
+def bytes_of(data: Any) -> bytes:
+    """The bytes themselves. Raises TypeError for anything else."""
+    if isinstance(data, bytes):
+        return data
+    if isinstance(data, bytearray | memoryview):
+        return bytes(data)
+    advice = "; encode it first" if isinstance(data, str) else ""
+    raise TypeError(f"a body is bytes, not {type(data).__name__}{advice}")

@@ -40,20 +40,32 @@ class IChanRequest(IConsumer):
 
         The body's framing is decided here: by its Content-Length, else chunked, else by
         the end of the connection; none for HEAD, 204, 304. Raises RuntimeError if it
-        has begun, ValueError for fields that frame the message or must not be sent.
+        has begun, or the body of a request to be answered with 101 has not come whole,
+        ValueError for fields that frame the message or must not be sent, and for a status
+        below 200, but for a 101 with its fields to a request with Upgrade.
         """
 
     def write(data: bytes) -> None:
-        """Send some of the body. Raises ValueError if it grows beyond its Content-Length."""
+        """Send some of the body.
+
+        Raises ValueError if it grows beyond its Content-Length, TypeError for what is not
+        bytes, RuntimeError before writeHeaders.
+        """
 
     def writeResponse(code: int, headers: Any, body: bytes, message: bytes | None = None) -> None:
         """The whole answer: writeHeaders, with the body's length, write and finish at once."""
 
     def finish() -> None:
-        """End the answer. A body shorter than its Content-Length costs the connection."""
+        """End the answer. A body shorter than its Content-Length costs the connection.
+
+        Raises RuntimeError before writeHeaders.
+        """
 
     def abortConnection(closeWrite: bool = True) -> None:
-        """End the connection: after what was written (closeWrite), or with a reset."""
+        """End the connection: after what was written (closeWrite), or with a reset.
+
+        Nothing that is written afterwards is sent.
+        """
 
     def getHostInfo() -> tuple[Any, bool]:
         """This side's address, and whether the connection is encrypted."""

@@ -21,6 +21,7 @@ from reactorlib.failure import Failure
 from reactorlib.interfaces import IConsumer
 from reactorlib.protocol import connectionDone
 from reactorlib.protocols.filesender import FileSender
+from reactorlib.protocols.http.framing import bytes_of
 from reactorlib.protocols.http.headers import Headers
 from reactorlib.protocols.http.interfaces import IRequest
 from reactorlib.protocols.http.preconditions import checkPreconditions
@@ -230,24 +231,24 @@ class Request:
         """The answer is complete."""
         if self.finished:
             return
-        self.finished = True
         if self.startedWriting:
+            self.finished = True
             self.chanRequest.finish()
             return
-        self.startedWriting = True
-        first, self._first = self._first, None
         headers = self.out_headers
-        self.chanRequest.writeResponse(self.code, headers, first or b"", self._message)
+        self.chanRequest.writeResponse(self.code, headers, self._first or b"", self._message)
+        self.startedWriting = self.finished = True
+        self._first = None
         headers.makeImmutable()
 
     def _begin(self) -> None:
         """Send the head, and what of the body was held."""
-        first, self._first = self._first, None
-        self.startedWriting = True
         if self._message is None:
             self.chanRequest.writeHeaders(self.code, self.out_headers)
         else:
             self.chanRequest.writeHeaders(self.code, self.out_headers, self._message)
+        first, self._first = self._first, None
+        self.startedWriting = True
         self.out_headers.makeImmutable()
         if first:
             self.chanRequest.write(first)
@@ -339,13 +340,3 @@ class Part:
         data: bytes = self._file.read(min(size, self._left))
         self._left -= len(data)
         return data
-
-
-def bytes_of(data: Any) -> bytes:
-    """The bytes themselves. Raises TypeError for anything else."""
-    if isinstance(data, bytes):
-        return data
-    if isinstance(data, bytearray | memoryview):
-        return bytes(data)
-    advice = "; encode it first" if isinstance(data, str) else ""
-    raise TypeError(f"a body is bytes, not {type(data).__name__}{advice}")
