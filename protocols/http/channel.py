@@ -224,6 +224,8 @@ class HTTPChannel(Protocol):
     def send(self, data: bytes) -> None:
         """Write, at once or with all else that this data makes be written."""
         gathered = self._gathered
+        if self.closing:
+            return
         if gathered is None:
             self._sent += len(data)
             self.transport.write(data)

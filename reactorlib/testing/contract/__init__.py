@@ -18,6 +18,7 @@ from reactorlib.testing.contract.core import CoreContract
 from reactorlib.testing.contract.descriptor_ends import DescriptorEndsContract
 from reactorlib.testing.contract.descriptors import DescriptorsContract
 from reactorlib.testing.contract.engine import EngineContract
+from reactorlib.testing.contract.http_request import HTTPRequestContract
 from reactorlib.testing.contract.process import ProcessContract
 from reactorlib.testing.contract.streams import StreamsContract
 from reactorlib.testing.contract.system import SystemContract
@@ -47,6 +48,7 @@ __all__ = [
     "DescriptorsContract",
     "EngineContract",
     "FaultContract",
+    "HTTPRequestContract",
     "HazardContract",
     "LoggedErrors",
     "MachineContract",

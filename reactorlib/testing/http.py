@@ -1,0 +1,537 @@
+"""Requests without a connection: what carries them is simulated here.
+
+A MemoryChanRequest carries one request in memory. It holds to the contract of
+IChanRequest as the channel of a web server does, and the same suite
+(`contract.http_request`) is passed by both; it frames nothing, so that tests
+see the answer as data. Below it is a StringTransport: producers, water marks
+and congestion are the real ones.
+
+A FakeRequest is a Request on one of these, for code that is given a request.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from errno import ECONNRESET
+from typing import Any
+
+from zope.interface import implementer
+
+from reactorlib import error
+from reactorlib.backends.events import EMPTIED, LOST
+from reactorlib.defer import Deferred, ensureDeferred
+from reactorlib.failure import Failure
+from reactorlib.interfaces import IPushProducer
+from reactorlib.protocol import connectionDone
+from reactorlib.protocols.http.framing import (
+    WITHOUT_BODY,
+    bytes_of,
+    content_length,
+    status_line,
+)
+from reactorlib.protocols.http.headers import Headers
+from reactorlib.protocols.http.interfaces import IChanRequest
+from reactorlib.protocols.http.request import Request
+from reactorlib.protocols.http.status import INTERNAL_SERVER_ERROR
+from reactorlib.testing.transports import StringTransport
+
+logger = logging.getLogger("reactorlib")
+
+Fields = Headers | Mapping[Any, Any] | None
+Version = tuple[int, int]
+
+
+def headers_of(fields: Fields) -> Headers:
+    """Headers of names with their values, each of which may be one or a list."""
+    if isinstance(fields, Headers):
+        return fields
+    given = {} if fields is None else fields
+    lists = {
+        name: [values] if isinstance(values, str | bytes) else values
+        for name, values in given.items()
+    }
+    return Headers(rawHeaders=lists)
+
+
+@implementer(IChanRequest, IPushProducer)
+class MemoryChanRequest:
+    """Carries one request in memory.
+
+    `requestFactory(chanRequest, method, uri, version, headers)` makes the IRequest: a
+    subclass of Request is one. `headers` is a Headers, or maps names to a value or a
+    list of them. `queued`: other requests come first, until noLongerQueued.
+
+    Attributes:
+        request: what the factory has made; None before `begin`.
+        code, message, headers: the head of the answer, as far as it has left.
+        written: its body, without any framing.
+        intermediates: pairs of a code and its Headers, 100 Continue too.
+        finished: whether the end of the answer has left.
+        persistent: whether the connection would be used again.
+        closing, aborted: whether it was ended, and whether with a reset.
+        paused: whether the application wants no more of the body now.
+        switchedTo: the protocol that was given the connection, or None.
+        transport: the StringTransport that the body is written to; it has the
+            producer, and `setWriteBufferLimits`.
+    """
+
+    def __init__(
+        self,
+        requestFactory: Callable[..., Any],
+        method: bytes = b"GET",
+        uri: bytes = b"/",
+        headers: Fields = None,
+        version: Version = (1, 1),
+        *,
+        queued: bool = False,
+        secure: bool = False,
+        hostAddress: Any = None,
+        peerAddress: Any = None,
+    ) -> None:
+        self.request: Any = None
+        self.code: int | None = None
+        self.message: bytes | None = None
+        self.headers: Headers | None = None
+        self.intermediates: list[tuple[int, Headers]] = []
+        self.finished = False
+        self.paused = False
+        self.switchedTo: Any = None
+        self.transport = StringTransport(hostAddress, peerAddress, lenient=True)
+        self._factory = requestFactory
+        self._arguments = method, uri, version
+        self._in_headers = headers_of(headers)
+        self._secure = secure
+        self._waiting: list[tuple[Callable[..., object], tuple[Any, ...]]] | None = None
+        if queued:
+            self._waiting = []
+        self.persistent = self._asks_to_persist()
+        self._begun = self._over = self._switching = self._bodiless = False
+        self._left: int | None = None  # of the length that was announced
+        self._body: list[bytes] = []  # not given to the application yet
+        self._taken = self._complete = self._told = False
+        self._trailers: Fields = None
+        self._producer: Any = None
+        self._streaming = False
+        self._callback: Any = None
+
+    def _asks_to_persist(self) -> bool:
+        options = self._in_headers.getHeader(b"connection", ())
+        if self._arguments[2] == (1, 0):
+            return b"keep-alive" in options
+        return b"close" not in options
+
+    # For tests: what the connection does
+
+    def run(self, body: bytes = b"") -> Any:
+        """Have the request come with its whole body; returns what the factory made."""
+        self.begin()
+        if body:
+            self.deliver(body)
+        self.endBody()
+        return self.request
+
+    def begin(self) -> Any:
+        """Have its head come; the body, if any, by `deliver` and `endBody`."""
+        method, uri, version = self._arguments
+        try:
+            self.request = self._factory(self, method, uri, version, self._in_headers)
+            outcome = self.request.process()
+            if outcome is not None:
+                following = outcome if isinstance(outcome, Deferred) else ensureDeferred(outcome)
+                following.addErrback(self._failed)
+            if not self._over:
+                self.request.flush()
+        except Exception:
+            self._failed(Failure())
+        return self.request
+
+    def deliver(self, data: bytes) -> None:
+        """Have some of the body come; while paused it waits."""
+        self._taken = True
+        self._body.append(data)
+        self._give()
+
+    def endBody(self, trailers: Fields = None) -> None:
+        """Have its end come."""
+        self._complete = True
+        self._trailers = trailers
+        self._give()
+
+    def lose(self, reason: Exception | None = None) -> None:
+        """The connection is gone: by default because the client has reset it."""
+        failure = Failure(reason or error.ConnectionLost())
+        self._over = True
+        if self.queued:
+            self._stop_producer()
+        self._producer = None
+        self.transport.event(LOST, ECONNRESET, 0)
+        if self.request is not None and not self.finished:
+            self._guarded(self.request.connectionLost, failure)
+
+    def block(self) -> None:
+        """The client stops reading: what is written waits in `transport.bufferedBytes`."""
+        self.transport.block()
+
+    def unblock(self) -> None:
+        """It has read everything, and goes on."""
+        self.transport.unblock()
+
+    def pull(self) -> None:
+        """It has read everything: a pull producer is asked for more."""
+        self.transport.event(EMPTIED, 0, 0)
+
+    def noLongerQueued(self) -> None:
+        """All requests before it have been answered."""
+        waiting, self._waiting = self._waiting, None
+        for function, arguments in waiting or ():
+            function(*arguments)
+        if self._callback is not None:
+            self.transport.monitorCongestion(self._callback)
+        if self._producer is not None:
+            self._attach()
+
+    @property
+    def queued(self) -> bool:
+        """Whether others come first."""
+        return self._waiting is not None
+
+    @property
+    def written(self) -> bytes:
+        """What has left of the body."""
+        return self.transport.value()
+
+    @property
+    def closing(self) -> bool:
+        """Whether the connection was ended, or ends with this answer."""
+        return self.transport.disconnecting
+
+    @property
+    def aborted(self) -> bool:
+        """Whether it was ended with a reset."""
+        return self.transport.disconnected
+
+    # The body of the request
+
+    def _give(self) -> None:
+        if self._over or self.paused or self.request is None:
+            return
+        body, self._body = self._body, []
+        while body and not (self.paused or self._over):
+            self._call(self.request.handleContentChunk, body.pop(0))
+        self._body = body + self._body
+        if self._complete and not (self._told or self.paused or self._over):
+            self._told = True
+            if self._trailers is not None:
+                self.request.in_trailers = headers_of(self._trailers)
+            self._call(self.request.handleContentComplete)
+
+    def _call(self, function: Callable[..., object], *arguments: Any) -> None:
+        try:
+            function(*arguments)
+        except Exception:
+            self._failed(Failure())
+
+    def _failed(self, failure: Failure) -> None:
+        logger.error(
+            "Unhandled error in %r: %s", self, failure.getErrorMessage(), exc_info=failure.value
+        )
+        if self._over:
+            return
+        if self.request is None:
+            self.persistent = False
+            self.writeResponse(INTERNAL_SERVER_ERROR, Headers(), b"the server is at fault\n")
+        else:
+            self._guarded(self.request.processingFailed, failure)
+
+    def _guarded(self, function: Callable[..., object], *arguments: Any) -> None:
+        try:
+            function(*arguments)
+        except Exception:
+            logger.exception("Unhandled error in %r", self)
+            self._end(reset=True)
+
+    # IChanRequest
+
+    def acceptData(self) -> None:
+        if self._awaited and not (self._begun or self._over):
+            self._leave(self.intermediates.append, (100, Headers()))
+            self._taken = True
+
+    @property
+    def _awaited(self) -> bool:
+        """Whether the client waits to hear that its body is wanted."""
+        expected = self._in_headers.getRawHeaders(b"expect") == [b"100-continue"]
+        return expected and self._arguments[2] != (1, 0) and not self._taken
+
+    def writeIntermediateResponse(self, code: int, headers: Headers | None = None) -> None:
+        if code not in (100, 102, 103):
+            raise ValueError(f"an intermediate response is 100, 102 or 103, not {code}")
+        if not self._over:
+            self._expect_no_head()
+            if self._arguments[2] != (1, 0):
+                self._leave(self.intermediates.append, (code, _sent(headers or Headers())))
+
+    def _expect_no_head(self) -> None:
+        if self._begun:
+            raise RuntimeError("the answer has begun already")
+
+    def writeHeaders(self, code: int, headers: Headers, message: bytes | None = None) -> None:
+        if self._over:
+            return
+        self._expect_no_head()
+        status_line(code, message)
+        length = self._checked_length(code, headers)
+        sent = _sent(headers)
+        self._begun = True
+        self._switching = self._switches(code)
+        self._bodiless = self._arguments[0] == b"HEAD" or code in WITHOUT_BODY
+        framed = length is not None or self._bodiless or self._arguments[2] == (1, 1)
+        self._left = None if self._bodiless else length
+        closes = b"close" in headers.getHeader(b"connection", ())
+        if self._switching or self._awaited or closes or not framed:
+            self.persistent = False
+        self._leave(self._head_leaves, code, sent, message)
+
+    def _head_leaves(self, code: int, headers: Headers, message: bytes | None) -> None:
+        self.code, self.headers, self.message = code, headers, message
+
+    def _checked_length(self, code: int, headers: Headers) -> int | None:
+        if headers.hasHeader(b"transfer-encoding"):
+            raise ValueError("the body is framed by the server: set no Transfer-Encoding")
+        if code < 200:
+            self._check_upgrade(code, headers)
+        if not headers.hasHeader(b"content-length"):
+            return None
+        if code == 204 or self._switches(code):
+            raise ValueError(f"this answer of {code} has no Content-Length (RFC 9110, 8.6)")
+        return content_length(headers)
+
+    def _check_upgrade(self, code: int, headers: Headers) -> None:
+        asked = self._in_headers.hasHeader(b"upgrade") and self._arguments[2] != (1, 0)
+        if code != 101 or not asked or not headers.hasHeader(b"connection"):
+            raise ValueError(f"{code} is no answer to this request")
+        if not self._complete:
+            raise RuntimeError("the body of the request has not come whole")
+
+    def _switches(self, code: int) -> bool:
+        return code == 101 or (self._arguments[0] == b"CONNECT" and 200 <= code < 300)
+
+    def write(self, data: bytes) -> None:
+        if self._over:
+            return
+        if not self._begun:
+            raise RuntimeError("writeHeaders comes before the body")
+        data = bytes_of(data)
+        if self._left is not None:
+            if len(data) > self._left:
+                raise ValueError(f"{len(data)} bytes, but {self._left} are left of the body")
+            self._left -= len(data)
+        if not (self._bodiless or self._switching):
+            self._leave(self.transport.write, data)
+
+    def writeResponse(
+        self, code: int, headers: Headers, body: bytes, message: bytes | None = None
+    ) -> None:
+        bodiless = code in WITHOUT_BODY or (self._arguments[0] == b"HEAD" and not body)
+        if not (bodiless or self._switches(code) or headers.hasHeader(b"content-length")):
+            headers.setRawHeaders(b"Content-Length", (b"%d" % len(body),))
+        self.writeHeaders(code, headers, message)
+        self.write(body)
+        self.finish()
+
+    def finish(self) -> None:
+        if self._over:
+            return
+        if not self._begun:
+            raise RuntimeError("writeHeaders comes before the end")
+        if self._left:
+            logger.error("%r: the body is %d bytes short of its Content-Length", self, self._left)
+            self.persistent = False
+        self._leave_application()
+        self._leave(self._end_leaves)
+
+    def _leave_application(self) -> None:
+        self._over = True
+        self.unregisterProducer()
+        self.ignoreCongestion()
+
+    def _end_leaves(self) -> None:
+        self.finished = True
+        if not self.persistent:
+            self.transport.loseConnection()
+
+    def abortConnection(self, closeWrite: bool = True) -> None:
+        if not self._over:
+            self._end(reset=not closeWrite)
+
+    def _end(self, reset: bool) -> None:
+        if reset:
+            self.transport.abortConnection()
+        else:
+            self._stop_producer()
+            self.transport.loseConnection()
+
+    def _stop_producer(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is None:
+            return
+        if not self.queued:
+            self.transport.unregisterProducer()
+        self._guarded(producer.stopProducing)
+
+    def getHostInfo(self) -> tuple[Any, bool]:
+        return self.transport.getHost(), self._secure
+
+    def getRemoteHost(self) -> Any:
+        return self.transport.getPeer()
+
+    def pauseProducing(self) -> None:
+        if not (self._told or self._over):
+            self.paused = True
+
+    def resumeProducing(self) -> None:
+        if self.paused:
+            self.paused = False
+            self._give()
+
+    def stopProducing(self) -> None:
+        """The same as abortConnection."""
+        self.abortConnection(False)
+
+    def registerProducer(self, producer: Any, streaming: bool) -> None:
+        if self._producer is not None:
+            raise RuntimeError(
+                f"Cannot register producer {producer!r}: {self._producer!r} is registered already."
+            )
+        if self._over or self.closing:
+            self._guarded(producer.stopProducing)
+            return
+        self._producer, self._streaming = producer, streaming
+        if self.queued:
+            if streaming:
+                self._guarded(producer.pauseProducing)
+        else:
+            self.transport.registerProducer(producer, streaming)
+            if not streaming:
+                self._guarded(producer.resumeProducing)
+
+    def _attach(self) -> None:
+        """The turn of a producer that was registered before has come."""
+        producer = self._producer
+        self.transport.registerProducer(producer, self._streaming)
+        if not (self._streaming and self.transport.reactor.engine.above):
+            self._guarded(producer.resumeProducing)
+
+    def unregisterProducer(self) -> None:
+        if self._producer is not None:
+            self._producer = None
+            if not self.queued:
+                self.transport.unregisterProducer()
+
+    def monitorCongestion(self, callback: Any) -> None:
+        if not self._over:
+            self._callback = callback
+            if not self.queued:
+                self.transport.monitorCongestion(callback)
+
+    def ignoreCongestion(self) -> None:
+        self._callback = None
+        self.transport.ignoreCongestion()
+
+    def switchProtocol(self, protocol: Any) -> None:
+        if self._over:
+            return
+        if not self._switching:
+            raise RuntimeError("an Upgrade is answered with 101, a CONNECT with 2xx, before that")
+        if not self._complete:
+            raise RuntimeError("the body of the request has not come whole")
+        self._leave_application()
+        self.switchedTo = protocol
+
+    def _leave(self, function: Callable[..., object], *arguments: Any) -> None:
+        """Something leaves: now, or when its turn has come."""
+        if self.closing:
+            return
+        if self._waiting is None:
+            function(*arguments)
+        else:
+            self._waiting.append((function, arguments))
+
+    def __repr__(self) -> str:
+        method, uri, _ = self._arguments
+        return f"<{type(self).__name__} {method!r} {uri!r}>"
+
+
+def _sent(headers: Headers) -> Headers:
+    """What leaves of them. Raises ValueError for what must not."""
+    headers.toBytes()
+    twin = headers.copy()
+    twin.makeImmutable()
+    return twin
+
+
+class FakeRequest(Request):
+    """A Request that came in memory, for code that is given one.
+
+    Give it to that code, or override `process` and call `run`. `headers` is a Headers,
+    or maps names to a value or a list of them; `body` is what `run` has come.
+
+    Attributes:
+        chanRequest: its MemoryChanRequest, which tells all about the answer, and what
+            the connection does.
+        content: what has come of the body.
+        complete: whether all of it has.
+        lost: the Failure that connectionLost was called with, or None.
+    """
+
+    chanRequest: MemoryChanRequest
+
+    def __init__(
+        self,
+        method: bytes = b"GET",
+        uri: bytes = b"/",
+        headers: Fields = None,
+        body: bytes = b"",
+        version: Version = (1, 1),
+        **options: Any,
+    ) -> None:
+        """`options` are those of MemoryChanRequest: `secure`, `peerAddress` and so on."""
+        fields = headers_of(headers)
+        carrier = MemoryChanRequest(self._itself, method, uri, fields, version, **options)
+        carrier.request = self
+        super().__init__(carrier, method, uri, version, fields)
+        self.body = body
+        self.content = b""
+        self.complete = False
+        self.lost: Failure | None = None
+
+    def _itself(self, *arguments: Any) -> FakeRequest:
+        return self
+
+    def process(self) -> Any:
+        """Do nothing: the answer is the test's."""
+
+    def handleContentChunk(self, data: bytes) -> None:
+        self.content += data
+
+    def handleContentComplete(self) -> None:
+        self.complete = True
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self.lost = reason
+
+    def run(self) -> FakeRequest:
+        """Have it come with all of its body; returns itself."""
+        self.chanRequest.run(self.body)
+        return self
+
+    @property
+    def written(self) -> bytes:
+        """What has left of the answer's body."""
+        return self.chanRequest.written
+
+    @property
+    def intermediates(self) -> Sequence[tuple[int, Headers]]:
+        """The answers before the answer: pairs of a code and its Headers."""
+        return self.chanRequest.intermediates
