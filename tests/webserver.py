@@ -47,7 +47,12 @@ def hello(request: Any) -> None:
 
 
 class Server:
-    """One connection to an HTTPFactory; `requests` are those it has made."""
+    """One connection to an HTTPFactory; `requests` are those it has made.
+
+    `lenient`: of the transport, which a closed one of the network is too.
+    """
+
+    lenient = False
 
     def __init__(
         self, process: Callable[[Any], Any] = lambda request: None, **settings: Any
@@ -64,7 +69,7 @@ class Server:
         self.connect()
 
     def connect(self) -> None:
-        self.transport: Any = StringTransport()
+        self.transport: Any = StringTransport(lenient=self.lenient)
         self.channel = self.factory.buildProtocol(None)
         self.channel.makeConnection(self.transport)
 
