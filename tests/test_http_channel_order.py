@@ -8,6 +8,7 @@ import pytest
 
 from reactorlib.protocols.http.headers import Headers
 from reactorlib.testing import AccumulatingProtocol
+from reactorlib.testing.contract.tcp_peers import HalfCloser
 from tests.webserver import GET, Server, answers, hello
 
 CLOSE = b"GET /close HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
@@ -63,6 +64,22 @@ class TestReentrance:
         assert server.requests[0].lost is not None
         assert server.said() == b""
 
+    def test_data_behind_an_end_is_dropped(self) -> None:
+        server = Server()
+        server.send(CLOSE)
+        server.requests[0].answer()
+        server.get(b"/2")
+        assert len(server.requests) == 1
+
+    def test_a_client_that_ended_before_another_protocol_that_cares(self) -> None:
+        other = HalfCloser()
+        server = Server()
+        server.send(UPGRADE + b"\r\n")
+        server.channel.readConnectionLost()
+        upgrade(server.requests[0], other)
+        assert other.calls == ["made", "read_lost"]
+        assert not server.closing
+
     def test_a_drain_inside_a_callback(self) -> None:
         def process(request: Any) -> None:
             hello(request)
@@ -72,6 +89,30 @@ class TestReentrance:
         server.get(b"/1", b"/2")
         assert server.closing
         assert statuses(server) == [200]
+
+    def test_an_abort_drops_what_was_gathered(self) -> None:
+        def process(request: Any) -> None:
+            if request.uri == b"/2":
+                request.abortConnection(False)
+            hello(request)
+
+        server = Server(process)
+        server.get(b"/1", b"/2", b"/3")
+        assert server.said() == b""
+        assert server.transport.disconnected
+
+    def test_what_was_gathered_leaves_before_congestion_is_watched(self) -> None:
+        seen: list[int] = []
+
+        def process(request: Any) -> None:
+            if request.uri == b"/2":
+                request.monitorCongestion(lambda status, pending: seen.append(pending))
+            hello(request)
+
+        server = Server(process)
+        server.get(b"/1", b"/2", b"/3")
+        assert statuses(server) == [200] * 3
+        assert seen == []
 
     def test_an_abort_leaves_no_cork(self) -> None:
         server = Server(lambda request: request.abortConnection(False))
@@ -196,6 +237,12 @@ class TestSwitching:
         for unwanted in (b"connection", b"content-length", b"transfer-encoding"):
             assert unwanted not in said.lower()
         assert other.data == b"TLS"
+
+    def test_no_tunnel_before_the_body_has_come(self) -> None:
+        server = Server()
+        server.send(CONNECT.replace(b"\r\n\r\n", b"\r\nContent-Length: 1\r\n\r\n"))
+        with pytest.raises(RuntimeError, match="body"):
+            server.requests[0].switchProtocol(AccumulatingProtocol())
 
     def test_a_tunnel_that_nobody_takes_is_closed(self) -> None:
         server = Server(hello)
