@@ -23,7 +23,7 @@ from hypothesis.stateful import (
 from reactorlib.error import ConnectionLost
 from reactorlib.failure import Failure
 from reactorlib.protocols.http.headers import Headers
-from reactorlib.testing.contract.http_exchanges import read_answer
+from reactorlib.testing.contract.http_answers import read_answer
 from reactorlib.testing.contract.tcp_peers import Fault, Producer
 from reactorlib.testing.leaks import LoggedErrors
 from tests.webserver import Recorded, Server

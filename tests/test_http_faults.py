@@ -15,7 +15,7 @@ import pytest
 
 from reactorlib.protocols.http.factory import HTTPFactory
 from reactorlib.protocols.http.request import Request
-from reactorlib.testing.contract.http_exchanges import Answer, read_answer
+from reactorlib.testing.contract.http_answers import Answer, read_answer
 from reactorlib.testing.contract.tcp_peers import MEGABYTE, Net
 from reactorlib.testing.contract.tls_peers import TLSContractBase
 from tests.backends import BACKENDS
@@ -248,17 +248,22 @@ def never_read(
     patience: float,
 ) -> None:
     """Memory is bounded by the water marks, others are served, and all are cut off."""
-    site = Site(
-        lambda request: hello(request) if request.uri == b"/hello" else process(request),
-        idleTimeOut=patience,
-        maxRequests=count + 10,
-    )
+
+    def answer(request: Any) -> None:
+        if request.uri == b"/hello":
+            hello(request)
+            return
+        sock = request.chanRequest.channel.transport.getHandle()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65_536)
+        process(request)
+
+    site = Site(answer, idleTimeOut=patience, maxRequests=count + 10)
     port = net.listen(site, backlog=count)
     good = net.dial(port)
     before = resident()
     crowd(net, port, clients, count, GET % b"/")
     net.turn_until(lambda: sum(len(channel.requests) for channel in site.channels) == count)
-    # First the kernel's own buffers fill up, with gigabytes.
+    # First the kernel's own buffers fill up.
     net.turn_until(lambda: ask(net, good) < 0.1)
     assert site.outstandingRequests == count + 1
     assert 0 < site.buffered <= count * AT_MOST

@@ -524,8 +524,6 @@ class ChannelRequest:
             return
         if self._framing != SWITCHING:
             raise RuntimeError("an Upgrade is answered with 101, a CONNECT with 2xx, before that")
-        if self.incoming:
-            raise RuntimeError("the body of the request has not come whole")
         self._leave_application()
         self.channel.hand_over(protocol)
 

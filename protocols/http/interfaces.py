@@ -89,7 +89,7 @@ class IChanRequest(IConsumer):
         """Give the connection to another protocol, with the bytes that follow the request.
 
         After writeHeaders(101, …) for an Upgrade, or a 2xx answer to CONNECT. Raises
-        RuntimeError if neither was answered, or the request's body has not come whole.
+        RuntimeError if neither was answered.
         """
 
 

@@ -3,7 +3,7 @@
     transports, protocols, logs           doubles under Twisted's names
     memory, memoryparts, raising          reactors that only write down, or only raise
     link, delivery                        a simulated network; data in every division
-    http                                  requests of a web server without a connection
+    http, fakerequest                     requests of a web server without a connection
     leaks, waiting                        what is left behind; running until something is true
     plugin                                the pytest plugin: fixtures, asynchronous tests
     contract                              conformance suites for engines, reactors, transports
@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from reactorlib.task import Clock
     from reactorlib.testing.delivery import Delivery, deliver
-    from reactorlib.testing.http import FakeRequest, MemoryChanRequest
+    from reactorlib.testing.fakerequest import FakeRequest
+    from reactorlib.testing.http import MemoryChanRequest
     from reactorlib.testing.leaks import LoggedErrors
     from reactorlib.testing.link import Link, LinkTransport
     from reactorlib.testing.logs import EventLoggingObserver
@@ -59,7 +60,8 @@ __all__ = [
 _MODULES = {
     "reactorlib.task": ("Clock",),
     "reactorlib.testing.delivery": ("Delivery", "deliver"),
-    "reactorlib.testing.http": ("FakeRequest", "MemoryChanRequest"),
+    "reactorlib.testing.fakerequest": ("FakeRequest",),
+    "reactorlib.testing.http": ("MemoryChanRequest",),
     "reactorlib.testing.leaks": ("LoggedErrors",),
     "reactorlib.testing.link": ("Link", "LinkTransport"),
     "reactorlib.testing.logs": ("EventLoggingObserver",),

@@ -5,14 +5,12 @@ IChanRequest as the channel of a web server does, and the same suite
 (`contract.http_request`) is passed by both; it frames nothing, so that tests
 see the answer as data. Below it is a StringTransport: producers, water marks
 and congestion are the real ones.
-
-A FakeRequest is a Request on one of these, for code that is given a request.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from errno import ECONNRESET
 from typing import Any
 
@@ -23,7 +21,6 @@ from reactorlib.backends.events import EMPTIED, LOST
 from reactorlib.defer import Deferred, ensureDeferred
 from reactorlib.failure import Failure
 from reactorlib.interfaces import IPushProducer
-from reactorlib.protocol import connectionDone
 from reactorlib.protocols.http.framing import (
     WITHOUT_BODY,
     bytes_of,
@@ -32,7 +29,6 @@ from reactorlib.protocols.http.framing import (
 )
 from reactorlib.protocols.http.headers import Headers
 from reactorlib.protocols.http.interfaces import IChanRequest
-from reactorlib.protocols.http.request import Request
 from reactorlib.protocols.http.status import INTERNAL_SERVER_ERROR
 from reactorlib.testing.transports import StringTransport
 
@@ -264,6 +260,12 @@ class MemoryChanRequest:
         expected = self._in_headers.getRawHeaders(b"expect") == [b"100-continue"]
         return expected and self._arguments[2] != (1, 0) and not self._taken
 
+    @property
+    def _incoming(self) -> bool:
+        """Whether some of its body has not come yet."""
+        framing = {b"content-length", b"transfer-encoding"} & self._in_headers.names()
+        return not self._complete and bool(framing or self._body or self._taken)
+
     def writeIntermediateResponse(self, code: int, headers: Headers | None = None) -> None:
         if code not in (100, 102, 103):
             raise ValueError(f"an intermediate response is 100, 102 or 103, not {code}")
@@ -311,7 +313,7 @@ class MemoryChanRequest:
         asked = self._in_headers.hasHeader(b"upgrade") and self._arguments[2] != (1, 0)
         if code != 101 or not asked or not headers.hasHeader(b"connection"):
             raise ValueError(f"{code} is no answer to this request")
-        if not self._complete:
+        if self._incoming:
             raise RuntimeError("the body of the request has not come whole")
 
     def _switches(self, code: int) -> bool:
@@ -444,8 +446,6 @@ class MemoryChanRequest:
             return
         if not self._switching:
             raise RuntimeError("an Upgrade is answered with 101, a CONNECT with 2xx, before that")
-        if not self._complete:
-            raise RuntimeError("the body of the request has not come whole")
         self._leave_application()
         self.switchedTo = protocol
 
@@ -469,69 +469,3 @@ def _sent(headers: Headers) -> Headers:
     twin = headers.copy()
     twin.makeImmutable()
     return twin
-
-
-class FakeRequest(Request):
-    """A Request that came in memory, for code that is given one.
-
-    Give it to that code, or override `process` and call `run`. `headers` is a Headers,
-    or maps names to a value or a list of them; `body` is what `run` has come.
-
-    Attributes:
-        chanRequest: its MemoryChanRequest, which tells all about the answer, and what
-            the connection does.
-        content: what has come of the body.
-        complete: whether all of it has.
-        lost: the Failure that connectionLost was called with, or None.
-    """
-
-    chanRequest: MemoryChanRequest
-
-    def __init__(
-        self,
-        method: bytes = b"GET",
-        uri: bytes = b"/",
-        headers: Fields = None,
-        body: bytes = b"",
-        version: Version = (1, 1),
-        **options: Any,
-    ) -> None:
-        """`options` are those of MemoryChanRequest: `secure`, `peerAddress` and so on."""
-        fields = headers_of(headers)
-        carrier = MemoryChanRequest(self._itself, method, uri, fields, version, **options)
-        carrier.request = self
-        super().__init__(carrier, method, uri, version, fields)
-        self.body = body
-        self.content = b""
-        self.complete = False
-        self.lost: Failure | None = None
-
-    def _itself(self, *arguments: Any) -> FakeRequest:
-        return self
-
-    def process(self) -> Any:
-        """Do nothing: the answer is the test's."""
-
-    def handleContentChunk(self, data: bytes) -> None:
-        self.content += data
-
-    def handleContentComplete(self) -> None:
-        self.complete = True
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self.lost = reason
-
-    def run(self) -> FakeRequest:
-        """Have it come with all of its body; returns itself."""
-        self.chanRequest.run(self.body)
-        return self
-
-    @property
-    def written(self) -> bytes:
-        """What has left of the answer's body."""
-        return self.chanRequest.written
-
-    @property
-    def intermediates(self) -> Sequence[tuple[int, Headers]]:
-        """The answers before the answer: pairs of a code and its Headers."""
-        return self.chanRequest.intermediates

@@ -197,7 +197,7 @@ class Switching:
         carrier.switchProtocol(AccumulatingProtocol())
         exchange.until(lambda: exchange.answer().code == 101)
 
-    def test_no_tunnel_before_the_body_has_come(self, exchange: Exchange) -> None:
+    def test_a_tunnel_with_any_success(self, exchange: Exchange) -> None:
         request = exchange.start(nothing, b"CONNECT")
         assert request.calls == ["process", "complete"]
         request.chanRequest.writeHeaders(204, Headers())
