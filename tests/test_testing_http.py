@@ -144,3 +144,52 @@ class TestMemoryChanRequest:
         assert came == [b"1"]
         request.resumeProducing()
         assert came == [b"1", b"2"]
+
+
+class TestRequest:
+    """What of Request needs no connection."""
+
+    def test_it_says_what_is_missing(self, caplog: pytest.LogCaptureFixture) -> None:
+        carrier = MemoryChanRequest(Request)
+        request = carrier.run()
+        assert carrier.code == 500
+        assert "no process()" in caplog.text
+        assert repr(request) == "<Request b'GET' b'/'>"
+
+    @pytest.mark.parametrize(
+        ("method", "field", "code"),
+        [(b"GET", b"If-None-Match", 304), (b"PUT", b"If-Match", 412), (b"GET", b"X", 200)],
+    )
+    def test_preconditions(self, method: bytes, field: bytes, code: int) -> None:
+        value = b'"other"' if method == b"PUT" else b'"this"'
+        request = FakeRequest(method, headers={field: value})
+        request.setHeader(b"ETag", b'"this"')
+        assert request.checkPreconditions() == (code == 200)
+        assert request.finished == (code != 200)
+        assert request.code == code
+
+    def test_a_reason_of_its_own(self) -> None:
+        request = FakeRequest()
+        request.setResponseCode(200, b"Splendid")
+        request.flush()
+        request.write(b"x")
+        request.finish()
+        assert request.chanRequest.message == b"Splendid"
+
+    def test_it_is_finished_once(self) -> None:
+        request = FakeRequest()
+        request.write(b"x")
+        request.finish()
+        request.finish()
+        assert request.written == b"x"
+        request.handleContentChunk(b"late")
+        request.stopProducing()
+        assert not request.chanRequest.closing
+
+    def test_what_comes_is_dropped_by_default(self) -> None:
+        class Plain(Request):
+            def process(self) -> None: ...
+
+        carrier = MemoryChanRequest(Plain)
+        carrier.run(b"body")
+        assert carrier.code is None
