@@ -77,25 +77,16 @@ class HTTPChannel(Protocol):
     maxUnread: ClassVar[int] = 65_536
     allowPersistentConnections: bool = True
 
-    requestFactory: ClassVar[Any] = None
-    head: ClassVar[RequestHead]
-    everyAnswer: ClassVar[EveryAnswer]
+    requestFactory: Any = None
+    head: RequestHead
+    everyAnswer: EveryAnswer
 
-    # Of those that are rarely other than at first.
-    busy = False  # handling data, a few frames further up
     _tick: ClassVar[float]
-    _since = 0.0
-    _closing = False
-    _ended = False  # the client sends no more
-    _held = 0
-    _gathered: list[bytes] | None = None
-    _receiving: ChannelRequest | None = None
-    _unread = b""
-    _scanned = 0
-    _partial = False  # a head has begun
-    _discardable = 0
-    _sent = 0
-    _taken = -1
+
+    # What few connections ever change.
+    _discardable = 0  # bytes of a body that may still be read for nobody
+    _taken = -1  # bytes that the client had read when that was looked at last
+    _outer: Any = None
     _successor: Any = None
 
     @classmethod
@@ -117,6 +108,21 @@ class HTTPChannel(Protocol):
     def connectionMade(self) -> None:
         self.requests: list[ChannelRequest] = []
         self.transport.registerProducer(self, True)
+        # All that a request needs is the instance's own: it is found quicker there.
+        self.head = self.head
+        self.everyAnswer = self.everyAnswer
+        self.requestFactory = self.requestFactory
+        self.allowPersistentConnections = self.allowPersistentConnections
+        self.busy = False  # handling data, a few frames further up
+        self._closing = False
+        self._ended = False  # the client sends no more
+        self._held = 0
+        self._gathered: list[bytes] | None = None
+        self._receiving: ChannelRequest | None = None
+        self._unread = b""
+        self._scanned = 0
+        self._partial = False  # a head has begun
+        self._sent = 0
         reactor = self.transport.reactor
         self._seconds = reactor.seconds
         self._since = reactor.seconds()
@@ -316,14 +322,13 @@ class HTTPChannel(Protocol):
     def finished(self, request: ChannelRequest) -> None:
         """The answer whose turn it was is finished."""
         del self.requests[0]
-        self._release(_BODY_HELD)
         if not request.persistent:
             self.close()
         elif self.requests:
             self.requests[0].noLongerQueued()
-        if self._held & _BUSY:
-            self._release(_BUSY)
-        elif not self.busy:
+        if self._held:
+            self._release(_BODY_HELD | _BUSY)
+        if not self.busy:
             self._settle()
 
     def reject(self, request: ChannelRequest, status: int, reason: str) -> None:

@@ -28,6 +28,7 @@ from reactorlib.protocols.http.framing import (
     UNTIL_CLOSE,
     WITHOUT_BODY,
     content_length,
+    length_line,
     status_line,
 )
 from reactorlib.protocols.http.headers import Headers
@@ -54,6 +55,8 @@ logger = logging.getLogger("reactorlib")
 
 # But for the first, the answer to a request with one of these is not made in one go.
 UNUSUAL = KEEP_ALIVE | IS_HEAD | IS_CONNECT | HAS_BODY
+KNOWN_LENGTHS = 1024
+LENGTHS = tuple(map(length_line, range(KNOWN_LENGTHS)))
 LAST_CHUNK = b"0\r\n\r\n"
 LARGE = 16_384  # from here on data is not copied for the sake of one write less
 VERSIONS = ((1, 0), (1, 1))
@@ -74,11 +77,11 @@ class ChannelRequest:
         "_plain",
         "_until",
         "channel",
+        "incoming",
         "persistent",
         "request",
     )
 
-    incoming = 0  # bytes of the body that have not come yet; -1 until all of an unknown number have
     _decoder: ChunkDecoder | None = None
     _waiting: list[bytes] | None = None  # what was written before its turn
     _left = 0  # bytes of the answer's body that were announced and not written yet
@@ -97,8 +100,10 @@ class ChannelRequest:
         self._head = head
         self._framing = UNSENT
         self._plain = flags & UNUSUAL == KEEP_ALIVE and head[4]
-        self.persistent = flags & KEEP_ALIVE != 0 and channel.allowPersistentConnections
+        self.persistent = channel.allowPersistentConnections and flags & KEEP_ALIVE != 0
         self.request: Any = None
+        # Bytes of the body that have not come yet; -1 until all of an unknown number have.
+        self.incoming = 0
         if flags & HAS_BODY:
             self.incoming = head[6]
             if flags & CHUNKED_BODY:
@@ -292,7 +297,7 @@ class ChannelRequest:
             raise RuntimeError("the answer has begun already")
         if self._head[4]:
             lines = [status_line(code)]
-            (headers or NO_HEADERS).encode(lines)
+            lines += (headers or NO_HEADERS).lines()
             self.send(b"".join([*lines, b"\r\n"]))
 
     def writeHeaders(self, code: int, headers: Headers, message: bytes | None = None) -> None:
@@ -309,7 +314,7 @@ class ChannelRequest:
             length = self._own_fields(code, headers, lines)
         else:
             lines.append(self.channel.everyAnswer.head(code))
-        headers.encode(lines)
+        lines += headers.lines()
         if self._switches(code):
             self._framing = SWITCHING
         elif self._head[5] & IS_HEAD or code in WITHOUT_BODY:
@@ -386,10 +391,10 @@ class ChannelRequest:
         ):
             self._write_response(code, headers, body, message)
             return
+        length = len(body)
+        last = LENGTHS[length] if length < KNOWN_LENGTHS else length_line(length)
         head = channel.everyAnswer.head(code)
-        channel.send(
-            b"%b%bContent-Length: %d\r\n\r\n%b" % (head, headers.toBytes(), len(body), body)
-        )
+        channel.send(b"".join((head, *headers.lines(), last, body)))
         self._framing = FINISHED
         self.request = None
         channel.finished(self)

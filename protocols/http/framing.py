@@ -68,6 +68,11 @@ class EveryAnswer:
         return b"".join([line for line in lines if line.split(b":")[0].lower() not in given])
 
 
+def length_line(length: int) -> bytes:
+    """The last line of a head, with the length of the body."""
+    return b"Content-Length: %d\r\n\r\n" % length
+
+
 def content_length(headers: Headers) -> int:
     """The length an application announces. Raises ValueError if it is not one number."""
     values = headers.getRawHeaders(b"content-length")

@@ -253,20 +253,18 @@ class Headers:
 
     # As a whole
 
-    def encode(self, out: list[bytes]) -> None:
-        """Append the lines to send, each with its CRLF, to `out`.
+    def lines(self) -> list[bytes]:
+        """The lines to send, each with its CRLF.
 
         Raises ValueError if a field that came from a peer must not be sent on.
         """
         if self._make is not None:
             self._look()
-        out += [line or _line(name, value) for name, value, line in self._fields]
+        return [line or _line(name, value) for name, value, line in self._fields]
 
     def toBytes(self) -> bytes:
         """The lines to send in one piece, without the empty line at the end."""
-        if self._make is not None:
-            self._look()
-        return b"".join([line or _line(name, value) for name, value, line in self._fields])
+        return b"".join(self.lines())
 
     def makeImmutable(self) -> None:
         """From now on, every change raises TypeError."""
