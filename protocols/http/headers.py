@@ -1,0 +1,300 @@
+"""The fields of a message: raw as bytes, and typed as values of Python.
+
+Facts, then decision:
+
+- Most messages are answered without a look at most of their fields. Raw fields are
+  made at the first look (`Headers.deferred`), typed values when one is asked for.
+- Most answers carry the same few fields. A field's line is checked and made once and
+  kept, so that setting and sending a constant costs one look-up.
+- A line break in a value is a second field of an attacker's choice. Names must be
+  tokens and values free of controls (RFC 9110, 5.1 and 5.5): what is not raises
+  ValueError when it is set, and what came from a peer when it is sent on.
+- Names are ASCII. Only A to Z have a lower case here, whatever Unicode says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+from reactorlib.protocols.http.fields.handler import HeaderHandler
+from reactorlib.protocols.http.fields.registry import DefaultHTTPHandler
+
+_KEPT = 256  # what programs send with every answer is never so many
+_TOKEN = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_TEXT = bytes([9, *range(0x20, 0x7F), *range(0x80, 0x100)])  # HTAB, SP, VCHAR, obs-text
+_SECRET = frozenset((b"authorization", b"cookie", b"proxy-authorization", b"set-cookie"))
+_UNUSUAL_CAPS = {
+    name.lower(): name
+    for name in (
+        *(b"Content-MD5", b"DNT", b"ETag", b"NEL", b"P3P", b"SourceMap", b"TE"),
+        *(b"WWW-Authenticate", b"X-UA-Compatible", b"X-XSS-Protection"),
+    )
+}
+
+_Field = tuple[bytes, bytes, bytes]  # name, value, line; the line is b"" until it is sent
+
+
+def _line(name: bytes, value: bytes) -> bytes:
+    """What is sent. Raises ValueError for a name or value that must not be."""
+    if not name or name.translate(None, _TOKEN):
+        raise ValueError(f"the name of a field is a token, not {name!r}")
+    if value.translate(None, _TEXT):
+        raise ValueError(f"the value of {name.decode()} has a control character")
+    return b"%b: %b\r\n" % (name, value)
+
+
+@lru_cache(_KEPT)
+def _made(
+    name: str | bytes, *values: str | bytes
+) -> tuple[bytes, tuple[bytes, ...], tuple[_Field, ...]]:
+    """The lower-case name, the values and the fields of that name."""
+    raw = name.encode("ascii") if isinstance(name, str) else name
+    fields = tuple([_field(raw, value) for value in values])
+    return raw.lower(), tuple([field[1] for field in fields]), fields
+
+
+def _field(name: bytes, value: str | bytes) -> _Field:
+    raw = value.encode("iso-8859-1") if isinstance(value, str) else value
+    if not isinstance(raw, bytes):
+        raise TypeError(f"the value of a field is bytes or str, not {value!r}")
+    return name, raw, _line(name, raw)
+
+
+def _key(name: str | bytes) -> bytes:
+    return name.encode("ascii").lower() if isinstance(name, str) else name.lower()
+
+
+class Headers:
+    """The fields of a message; names are compared without regard to case.
+
+    Fields keep the order and the letters they were set with; a field that is set
+    anew goes to the end. Names and values are bytes; str is taken too (names in
+    ASCII, values in ISO-8859-1). `headers` maps names to typed values, `rawHeaders`
+    names to lists of bytes. `handler` reads and writes the typed ones.
+    """
+
+    __slots__ = ("_fields", "_frozen", "_handler", "_make", "_typed", "_values")
+
+    def __init__(
+        self,
+        headers: Mapping[Any, Any] | None = None,
+        rawHeaders: Mapping[Any, Sequence[Any]] | None = None,
+        handler: HeaderHandler = DefaultHTTPHandler,
+    ) -> None:
+        self._fields: list[_Field] = []
+        self._values: dict[bytes, list[bytes]] = {}
+        self._typed: dict[bytes, Any] | None = None
+        self._make: Callable[[], Sequence[tuple[bytes, bytes]]] | None = None
+        self._frozen = False
+        self._handler = handler
+        if rawHeaders:
+            for name, values in rawHeaders.items():
+                self.setRawHeaders(name, values)
+        if headers:
+            for name, value in headers.items():
+                self.setHeader(name, value)
+
+    @classmethod
+    def deferred(
+        cls,
+        make: Callable[[], Sequence[tuple[bytes, bytes]]],
+        handler: HeaderHandler = DefaultHTTPHandler,
+    ) -> Headers:
+        """Headers whose fields, pairs of name and value, `make` gives at the first look.
+
+        It is called once. The pairs are taken as they are: they come from a
+        parser that has checked them. They are checked again only when they are sent.
+        """
+        headers = cls(None, None, handler)
+        headers._make = make
+        return headers
+
+    def _look(self) -> None:
+        """Have the deferred fields made."""
+        assert self._make is not None
+        pairs = self._make()
+        self._make = None
+        fields, all_values = self._fields, self._values
+        for name, value in pairs:
+            fields.append((name, value, b""))
+            key = name.lower()
+            if key in all_values:
+                all_values[key].append(value)
+            else:
+                all_values[key] = [value]
+
+    def _ready_to_change(self) -> None:
+        if self._frozen:
+            raise TypeError("these headers are immutable")
+        if self._make is not None:
+            self._look()
+
+    # Raw
+
+    def hasHeader(self, name: str | bytes) -> bool:
+        """Whether a field of that name is there."""
+        if self._make is not None:
+            self._look()
+        return _key(name) in self._values
+
+    def getRawHeaders(self, name: str | bytes, default: Any = None) -> Any:
+        """The values of all fields of that name, in order, as a new list of bytes.
+
+        `default` if there are none.
+        """
+        if self._make is not None:
+            self._look()
+        values = self._values.get(_key(name))
+        return default if values is None else values[:]
+
+    def setRawHeaders(self, name: str | bytes, values: Iterable[str | bytes]) -> None:
+        """Set the fields of that name, one for each value; those before are gone.
+
+        Raises ValueError, and changes nothing, if the name is not a token or a value
+        has a control character; TypeError once makeImmutable was called.
+        """
+        if self._frozen or self._make is not None:
+            self._ready_to_change()
+        if values.__class__ is str:
+            raise TypeError("values is a list, not a value")
+        key, made, fields = _made(name, *values)
+        if key in self._values:
+            self._remove(key)
+        if made:
+            self._values[key] = [*made]
+            self._fields += fields
+
+    def addRawHeader(self, name: str | bytes, value: str | bytes) -> None:
+        """Add one field behind all others. Raises as setRawHeaders does."""
+        if self._frozen or self._make is not None:
+            self._ready_to_change()
+        key, made, fields = _made(name, value)
+        if key in self._values:
+            self._values[key] += made
+            if self._typed:
+                self._typed.pop(key, None)
+        else:
+            self._values[key] = [*made]
+        self._fields += fields
+
+    def removeHeader(self, name: str | bytes) -> None:
+        """Remove all fields of that name, if there are any."""
+        if self._frozen or self._make is not None:
+            self._ready_to_change()
+        key = _key(name)
+        if key in self._values:
+            self._remove(key)
+
+    def _remove(self, key: bytes) -> None:
+        del self._values[key]
+        if self._typed:
+            self._typed.pop(key, None)
+        self._fields = [field for field in self._fields if field[0].lower() != key]
+
+    def getAllRawHeaders(self) -> Iterator[tuple[bytes, list[bytes]]]:
+        """Pairs of a name, with its canonical capitals, and the list of its values."""
+        if self._make is not None:
+            self._look()
+        for key, values in list(self._values.items()):
+            yield self.canonicalNameCaps(key), values[:]
+
+    @staticmethod
+    def canonicalNameCaps(name: bytes) -> bytes:
+        """A name as it is usually written: b"Content-Type", b"ETag"."""
+        key = name.lower()
+        unusual = _UNUSUAL_CAPS.get(key)
+        return unusual or b"-".join([part.capitalize() for part in key.split(b"-")])
+
+    # Typed
+
+    def getHeader(self, name: str | bytes, default: Any = None) -> Any:
+        """The typed value of a field: read when first asked for, and kept.
+
+        `default` if it is not there, or is malformed (getRawHeaders tells which).
+        Raises ValueError if the handler knows no parser for it, there or not.
+        """
+        if self._make is not None:
+            self._look()
+        key = _key(name)
+        if self._typed is None:
+            self._typed = {}
+        if key not in self._typed:
+            values = self._values.get(key)
+            if values is None:
+                self._handler.codec(key)
+                return default
+            self._typed[key] = self._handler.parse(key, values)
+        typed = self._typed[key]
+        return default if typed is None else typed
+
+    def setHeader(self, name: str | bytes, value: Any) -> None:
+        """Set a field to a typed value; what stood there before is gone.
+
+        Raises ValueError if the handler does not know the field, or the value cannot
+        stand in it; TypeError once makeImmutable was called.
+        """
+        key = _key(name)
+        self.setRawHeaders(name, self._handler.generate(key, value))
+
+    # As a whole
+
+    def encode(self, out: list[bytes]) -> None:
+        """Append the lines to send, each with its CRLF, to `out`.
+
+        Raises ValueError if a field that came from a peer must not be sent on.
+        """
+        if self._make is not None:
+            self._look()
+        out += [line or _line(name, value) for name, value, line in self._fields]
+
+    def toBytes(self) -> bytes:
+        """The lines to send in one piece, without the empty line at the end."""
+        out: list[bytes] = []
+        self.encode(out)
+        return b"".join(out)
+
+    def makeImmutable(self) -> None:
+        """From now on, every change raises TypeError."""
+        self._frozen = True
+
+    def copy(self) -> Headers:
+        """Headers with the same fields, which may be changed."""
+        if self._make is not None:
+            self._look()
+        twin = type(self)(None, None, self._handler)
+        twin._fields = self._fields[:]
+        twin._values = {key: values[:] for key, values in self._values.items()}
+        return twin
+
+    def __len__(self) -> int:
+        """The number of fields; two of the same name are two."""
+        if self._make is not None:
+            self._look()
+        return len(self._fields)
+
+    def __bool__(self) -> bool:
+        """True, with no field too: `headers or Headers()` would lose the empty ones."""
+        return True
+
+    def __contains__(self, name: str | bytes) -> bool:
+        return self.hasHeader(name)
+
+    def __eq__(self, other: object) -> bool:
+        """The same names with the same values; order matters only among equal names."""
+        if not isinstance(other, Headers):
+            return NotImplemented
+        return len(self) == len(other) and self._values == other._values
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        """The fields; of those that carry secrets, the name alone."""
+        if self._make is not None:
+            self._look()
+        shown = [
+            f"{name!r}: {'(hidden)' if name.lower() in _SECRET else value!r}"
+            for name, value, _ in self._fields
+        ]
+        return f"<Headers {{{', '.join(shown)}}}>"
