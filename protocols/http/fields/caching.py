@@ -17,11 +17,11 @@ from reactorlib.protocols.http.fields.grammar import (
 
 Directive = None | int | bytes | tuple[bytes, ...]
 
-_SECONDS = frozenset(
-    (b"max-age", b"s-maxage", b"max-stale", b"min-fresh")
-    + (b"stale-while-revalidate", b"stale-if-error")
-)
-_NAMES = frozenset((b"no-cache", b"private"))
+_SECONDS = {
+    *(b"max-age", b"s-maxage", b"max-stale", b"min-fresh"),
+    *(b"stale-while-revalidate", b"stale-if-error"),
+}
+_NAMES = {b"no-cache", b"private"}
 
 
 def parseCacheControl(value: bytes) -> dict[bytes, Directive]:

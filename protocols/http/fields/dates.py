@@ -16,15 +16,11 @@ _DAY = rb"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
 _LONG_DAY = rb"(?:Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday)"
 _MONTH = b"(?P<month>" + b"|".join(_MONTHS) + b")"
 _TIME = rb"(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2}):(?P<second>[0-9]{2})"
-_FORMATS = (
-    re.compile(
-        _DAY + rb", (?P<day>[0-9]{2}) " + _MONTH + rb" (?P<year>[0-9]{4}) " + _TIME + b" GMT"
-    ),
-    re.compile(
-        _LONG_DAY + rb", (?P<day>[0-9]{2})-" + _MONTH + rb"-(?P<year>[0-9]{2}) " + _TIME + b" GMT"
-    ),
-    re.compile(_DAY + b" " + _MONTH + rb" (?P<day>[ 0-9][0-9]) " + _TIME + rb" (?P<year>[0-9]{4})"),
-)
+_TWO = rb"(?P<day>[0-9]{2})"
+_IMF_FIXDATE = _DAY + b", " + _TWO + b" " + _MONTH + rb" (?P<year>[0-9]{4}) " + _TIME + b" GMT"
+_RFC850 = _LONG_DAY + b", " + _TWO + b"-" + _MONTH + rb"-(?P<year>[0-9]{2}) " + _TIME + b" GMT"
+_ASCTIME = _DAY + b" " + _MONTH + b" (?P<day>[ 0-9][0-9]) " + _TIME + b" (?P<year>[0-9]{4})"
+_FORMATS = tuple(map(re.compile, (_IMF_FIXDATE, _RFC850, _ASCTIME)))
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
