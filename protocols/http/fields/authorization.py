@@ -14,6 +14,7 @@ from reactorlib.protocols.http.fields.grammar import (
     as_quoted,
     as_token,
     as_word,
+    elements,
     whole,
 )
 
@@ -58,43 +59,42 @@ def parseCredentials(value: bytes) -> Credentials:
 
 def parseChallenges(value: bytes) -> tuple[Credentials, ...]:
     """WWW-Authenticate: the challenges, each with its own parameters."""
-    reader, found = Reader(value), []
-    while not reader.at_end():
-        if not reader.take(b","):
-            found.append(_read(reader))
-    return tuple(found)
+    return elements(value, _read)
 
 
 def _read(reader: Reader) -> Credentials:
     scheme = reader.token().lower()
-    blanks = reader.matched(BLANKS)
-    token = _TOKEN68.match(reader.data, reader.position) if blanks else None
+    if not reader.matched(BLANKS):
+        return Credentials(scheme)
+    token = _TOKEN68.match(reader.data, reader.position)
     if token is not None:
         reader.position = token.end()
         return Credentials(scheme, token[0])
-    return Credentials(scheme, None, _read_parameters(reader) if blanks else {})
+    return Credentials(scheme, None, _read_parameters(reader))
 
 
 def _read_parameters(reader: Reader) -> dict[bytes, bytes]:
-    """The parameters up to the next scheme: that has no "=" behind it."""
+    """Take parameters up to the comma before the next scheme, which has no "=" behind it."""
     found: dict[bytes, bytes] = {}
-    while True:
-        while reader.take(b","):
-            pass
-        reader.matched(BLANKS)
-        if _IS_PARAMETER.match(reader.data, reader.position) is None:
-            return found
+    end = reader.position
+    while _IS_PARAMETER.match(reader.data, reader.position) is not None:
         name = reader.token().lower()
         if name in found:
             raise ValueError(f"{name!r} stands twice")
         found[name] = reader.value_of_parameter()
-        if not reader.at_end() and reader.data[reader.position] not in b",":
-            raise ValueError(f"malformed at byte {reader.position}")
+        end = reader.position
+        if not reader.take(b","):
+            break
+        while reader.take(b","):
+            pass
+        reader.matched(BLANKS)
+    reader.position = end
+    return found
 
 
 def generateCredentials(value: Credentials) -> bytes:
     """Authorization."""
-    scheme = as_token(value.scheme)
+    scheme = as_token(value.scheme).capitalize()
     if value.token is not None:
         if _TOKEN68.fullmatch(value.token) is None:
             raise ValueError("the token has a byte that cannot stand in one")

@@ -16,8 +16,8 @@ from typing import Any
 from reactorlib.protocols.http.fields.dates import MONTH_OF, full_year, generateDate, seconds
 from reactorlib.protocols.http.fields.grammar import LONGEST_NUMBER
 
-_NAME = re.compile(rb"[^\x00-\x1f\x7f;=]+")
-_VALUE = re.compile(rb"[^\x00-\x1f\x7f;]*")
+_NAME = re.compile(rb"[^\x00-\x08\x0a-\x1f\x7f;=]+")
+_VALUE = re.compile(rb"[^\x00-\x08\x0a-\x1f\x7f;]*")
 _BETWEEN_PARTS = re.compile(rb"[\t -/;-@\[-`{-~]+")
 _TIME = re.compile(rb"([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})(?![0-9])")
 _DAY = re.compile(rb"([0-9]{1,2})(?![0-9])")

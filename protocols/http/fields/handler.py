@@ -50,6 +50,10 @@ class HeaderHandler:
     def __init__(self, codecs: Mapping[bytes, Codec]) -> None:
         self._codecs = dict(codecs)
 
+    def names(self) -> frozenset[bytes]:
+        """The lower-case names of the fields that are known here."""
+        return frozenset(self._codecs)
+
     def codec(self, name: bytes) -> Codec:
         """The codec of a field. Raises ValueError if it is not known here."""
         codec = self._codecs.get(name)

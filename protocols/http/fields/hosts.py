@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from reactorlib.protocols.http.fields.grammar import (
+    BLANKS,
     Parameters,
     Reader,
     as_token,
@@ -15,9 +16,9 @@ from reactorlib.protocols.http.fields.grammar import (
     elements,
 )
 
-_AUTHORITY = re.compile(
-    rb"(?:\[([0-9A-Fa-f:.]{2,45})\]|((?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})*))(?::([0-9]{0,5}))?"
-)
+_BRACKETED = rb"\[([0-9A-Fa-f:.]{2,45})\]"
+_REG_NAME = rb"((?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})*)"
+_AUTHORITY = re.compile(b"(?:" + _BRACKETED + b"|" + _REG_NAME + rb")(?::([0-9]{0,5}))?")
 _HIGHEST_PORT = 65_535
 
 
@@ -59,15 +60,14 @@ def parseForwardedFor(value: bytes) -> tuple[Host, ...]:
     A node is an address with or without a port, or a name such as b"unknown".
     Anybody can write this field: believe only what your own proxy appended.
     """
-    return tuple(
-        [parseNode(part.strip(b" \t")) for part in value.split(b",") if part.strip(b" \t")]
-    )
+    parts = [part.strip(b" \t") for part in value.split(b",")]
+    return tuple([parseNode(part) for part in parts if part])
 
 
 def parseNode(value: bytes) -> Host:
     """A node of Forwarded or X-Forwarded-For; an IPv6 address may stand there without brackets."""
     if value.count(b":") > 1 and not value.startswith(b"["):
-        return Host(ipaddress.IPv6Address(value.decode("ascii")).compressed.encode())
+        return parseHost(b"[%b]" % value)
     if not value:
         raise ValueError("not a node")
     return parseHost(value)
@@ -96,7 +96,7 @@ def _read_hop(reader: Reader) -> dict[bytes, bytes]:
         found[name] = reader.word()
         if not reader.take(b";"):
             return found
-        reader.at_end()
+        reader.matched(BLANKS)
 
 
 def generateForwarded(hops: Iterable[Parameters]) -> bytes:

@@ -16,9 +16,8 @@ from reactorlib.protocols.http.fields.grammar import (
     whole,
 )
 
-_EXTENDED = re.compile(
-    rb"([A-Za-z0-9\-]+)'[A-Za-z0-9\-]*'((?:[A-Za-z0-9!#$&+\-.^_`|~]|%[0-9A-Fa-f]{2})*)"
-)
+_ENCODED = rb"((?:[A-Za-z0-9!#$&+\-.^_`|~]|%[0-9A-Fa-f]{2})*)"
+_EXTENDED = re.compile(rb"([A-Za-z0-9\-]+)'[A-Za-z0-9\-]*'" + _ENCODED)
 _CHARSETS = {b"utf-8": "utf-8", b"iso-8859-1": "iso-8859-1"}
 _UNRESERVED = "!#$&+-.^_`|~"
 _NOT_IN_PLAIN_NAMES = re.compile(r'[^ -~]|["\\%]')
