@@ -194,14 +194,14 @@ MEANINGS: list[tuple[str, bytes, Any, bytes | None]] = [
     ("vary", b"Accept-Encoding, *", (b"accept-encoding", b"*"), b"accept-encoding, *"),
     (
         "www-authenticate",
-        b'Basic realm="a, b", charset=UTF-8, Negotiate, NTLM abc=, ,Digest x = y',
+        b'Basic realm="a, b", charset=UTF-8, Negotiate, NTLM abc=, ,Digest x = y,, z=1',
         (
             Credentials(b"basic", None, {b"realm": b"a, b", b"charset": b"UTF-8"}),
             Credentials(b"negotiate"),
             Credentials(b"ntlm", b"abc="),
-            Credentials(b"digest", None, {b"x": b"y"}),
+            Credentials(b"digest", None, {b"x": b"y", b"z": b"1"}),
         ),
-        b'Basic realm="a, b", charset=UTF-8, Negotiate, Ntlm abc=, Digest x=y',
+        b'Basic realm="a, b", charset=UTF-8, Negotiate, Ntlm abc=, Digest x=y, z=1',
     ),
     (
         "x-forwarded-for",

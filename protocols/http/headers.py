@@ -66,6 +66,14 @@ def _key(name: str | bytes) -> bytes:
     return name.encode("ascii").lower() if isinstance(name, str) else name.lower()
 
 
+def _grouped(pairs: Sequence[tuple[bytes, bytes]]) -> dict[bytes, list[bytes]]:
+    """All the values of each lower-case name."""
+    values: dict[bytes, list[bytes]] = {}
+    for name, value in pairs:
+        values.setdefault(name.lower(), []).append(value)
+    return values
+
+
 class Headers:
     """The fields of a message; names are compared without regard to case.
 
@@ -116,14 +124,10 @@ class Headers:
         assert self._make is not None
         pairs = self._make()
         self._make = None
-        fields, all_values = self._fields, self._values
-        for name, value in pairs:
-            fields.append((name, value, b""))
-            key = name.lower()
-            if key in all_values:
-                all_values[key].append(value)
-            else:
-                all_values[key] = [value]
+        self._fields = [(name, value, b"") for name, value in pairs]
+        self._values = {name.lower(): [value] for name, value in pairs}
+        if len(self._values) < len(pairs):
+            self._values = _grouped(pairs)
 
     def _ready_to_change(self) -> None:
         if self._frozen:
