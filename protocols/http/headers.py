@@ -83,7 +83,7 @@ class Headers:
     names to lists of bytes. `handler` reads and writes the typed ones.
     """
 
-    __slots__ = ("_fields", "_frozen", "_handler", "_make", "_typed", "_values")
+    __slots__ = ("_fields", "_frozen", "_handler", "_make", "_pairs", "_typed", "_values")
 
     def __init__(
         self,
@@ -95,6 +95,7 @@ class Headers:
         self._values: dict[bytes, list[bytes]] = {}
         self._typed: dict[bytes, Any] | None = None
         self._make: Callable[[], Sequence[tuple[bytes, bytes]]] | None = None
+        self._pairs: Sequence[tuple[bytes, bytes]] | None = None
         self._frozen = False
         self._handler = handler
         if rawHeaders:
@@ -117,23 +118,31 @@ class Headers:
         """
         headers = cls(None, None, handler)
         headers._make = make
+        headers._pairs = ()
         return headers
 
     def _look(self) -> None:
-        """Have the deferred fields made."""
+        """Have the deferred fields made, and their values found by name."""
         assert self._make is not None
-        pairs = self._make()
+        self._pairs = pairs = self._make()
         self._make = None
-        self._fields = [(name, value, b"") for name, value in pairs]
         self._values = {name.lower(): [value] for name, value in pairs}
         if len(self._values) < len(pairs):
             self._values = _grouped(pairs)
 
+    def _own(self) -> list[_Field]:
+        """The fields; those that were deferred have no line yet."""
+        if self._make is not None:
+            self._look()
+        if self._pairs is not None:
+            self._fields = [(name, value, b"") for name, value in self._pairs]
+            self._pairs = None
+        return self._fields
+
     def _ready_to_change(self) -> None:
         if self._frozen:
             raise TypeError("these headers are immutable")
-        if self._make is not None:
-            self._look()
+        self._own()
 
     # Raw
 
@@ -159,7 +168,7 @@ class Headers:
         Raises ValueError, and changes nothing, if the name is not a token or a value
         has a control character; TypeError once makeImmutable was called.
         """
-        if self._frozen or self._make is not None:
+        if self._frozen or self._pairs is not None:
             self._ready_to_change()
         if values.__class__ is str:
             raise TypeError("values is a list, not a value")
@@ -172,7 +181,7 @@ class Headers:
 
     def addRawHeader(self, name: str | bytes, value: str | bytes) -> None:
         """Add one field behind all others. Raises as setRawHeaders does."""
-        if self._frozen or self._make is not None:
+        if self._frozen or self._pairs is not None:
             self._ready_to_change()
         key, made, fields = _made(name, value)
         if key in self._values:
@@ -185,7 +194,7 @@ class Headers:
 
     def removeHeader(self, name: str | bytes) -> None:
         """Remove all fields of that name, if there are any."""
-        if self._frozen or self._make is not None:
+        if self._frozen or self._pairs is not None:
             self._ready_to_change()
         key = _key(name)
         if key in self._values:
@@ -249,9 +258,8 @@ class Headers:
 
         Raises ValueError if a field that came from a peer must not be sent on.
         """
-        if self._make is not None:
-            self._look()
-        out += [line or _line(name, value) for name, value, line in self._fields]
+        fields = self._fields if self._pairs is None else self._own()
+        out += [line or _line(name, value) for name, value, line in fields]
 
     def toBytes(self) -> bytes:
         """The lines to send in one piece, without the empty line at the end."""
@@ -265,18 +273,14 @@ class Headers:
 
     def copy(self) -> Headers:
         """Headers with the same fields, which may be changed."""
-        if self._make is not None:
-            self._look()
         twin = type(self)(None, None, self._handler)
-        twin._fields = self._fields[:]
+        twin._fields = self._own()[:]
         twin._values = {key: values[:] for key, values in self._values.items()}
         return twin
 
     def __len__(self) -> int:
         """The number of fields; two of the same name are two."""
-        if self._make is not None:
-            self._look()
-        return len(self._fields)
+        return len(self._own())
 
     def __bool__(self) -> bool:
         """True, with no field too: `headers or Headers()` would lose the empty ones."""
@@ -295,10 +299,8 @@ class Headers:
 
     def __repr__(self) -> str:
         """The fields; of those that carry secrets, the name alone."""
-        if self._make is not None:
-            self._look()
         shown = [
             f"{name!r}: {'(hidden)' if name.lower() in _SECRET else value!r}"
-            for name, value, _ in self._fields
+            for name, value, _ in self._own()
         ]
         return f"<Headers {{{', '.join(shown)}}}>"
