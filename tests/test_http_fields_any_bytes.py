@@ -19,7 +19,7 @@ from reactorlib.protocols.http.fields.plain import RetryAfter
 from reactorlib.protocols.http.fields.ranges import ContentRange, Range
 from reactorlib.protocols.http.fields.registry import DefaultHTTPHandler
 from reactorlib.protocols.http.headers import Headers
-from tests.test_http_fields_values import MEANINGS
+from tests.http_fields import MEANINGS
 
 # One field for each way to read.
 NAMES = sorted(
