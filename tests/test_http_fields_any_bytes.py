@@ -67,7 +67,7 @@ HOSTILE = [
 
 @pytest.mark.parametrize("name", NAMES)
 @given(value=st.binary(max_size=40) | st.lists(st.sampled_from(PIECES), max_size=5).map(b"".join))
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 def test_any_bytes_are_read_or_refused_and_stay_what_they_mean(name, value):
     parsed = DefaultHTTPHandler.parse(name, [value])
     if parsed is None:
@@ -188,7 +188,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
 
 @pytest.mark.parametrize("name", sorted(VALUES))
 @given(data=st.data())
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 def test_what_is_written_is_read(name, data):
     value = data.draw(VALUES[name])
     headers = Headers({name: value})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reactorlib.protocols.http.fields.handler import HeaderHandler, each, joined, single
@@ -86,6 +86,7 @@ class TestRaw:
         assert Headers.canonicalNameCaps(name.lower()) == name
         assert Headers().canonicalNameCaps(name.upper()) == name
 
+    @settings(deadline=None)
     @given(st.lists(st.tuples(TOKEN, VALUE), max_size=8))
     def test_it_behaves_as_a_list_of_pairs(self, pairs):
         headers = Headers()
