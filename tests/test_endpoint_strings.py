@@ -200,6 +200,7 @@ WRONG_SERVERS = [
     ("haproxy:tcp:1:trusted=10.0.0.1/8", "host bits"),
     ("haproxy:tcp:1:headerTimeout=0", "headerTimeout is a number of seconds above 0"),
     ("haproxy:tcp:1:headerTimeout=inf", "headerTimeout"),
+    ("haproxy:tcp:1:headerTimeout=2", "3 seconds or more, not 2"),
 ]
 WRONG_CLIENTS = [
     ("fd:3", "fd cannot be connected to.*There are: tcp,.*process"),

@@ -11,6 +11,7 @@ import pytest
 from zope.interface.verify import verifyObject
 
 from reactorlib import error
+from reactorlib.backends import available
 from reactorlib.endpoints import (
     InvalidEndpoint,
     ProcessEndpoint,
@@ -167,7 +168,8 @@ class TestProcess(OnEveryBackend):
         net.until_lost(protocol)
 
 
-def test_standard_input_and_output() -> None:
+@pytest.mark.parametrize("backend", available())
+def test_standard_input_and_output(backend: str) -> None:
     program = """
 from reactorlib import reactor
 from reactorlib.endpoints import serverFromString
@@ -185,7 +187,11 @@ serverFromString(reactor, "stdio").listen(Factory.forProtocol(Shout))
 reactor.run()
 """
     done = subprocess.run(
-        python(program), input=b"hello", capture_output=True, timeout=30, env={**os.environ}
+        python(program),
+        input=b"hello",
+        capture_output=True,
+        timeout=30,
+        env={**os.environ, "REACTORLIB_REACTOR": backend},
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, b"HELLO", b"")
 
