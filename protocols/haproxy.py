@@ -24,7 +24,7 @@ from typing import Any
 
 from zope.interface import implementer
 
-from reactorlib.address import UNIXAddress
+from reactorlib.address import IPv4Address, IPv6Address, UNIXAddress
 from reactorlib.defer import Deferred
 from reactorlib.endpoints import fields
 from reactorlib.endpoints.opening import OpeningClientEndpoint, OpeningFactory
@@ -109,8 +109,8 @@ class HAProxyWrappingFactory:
     def _trusts(self, address: Any) -> bool:
         if isinstance(address, UNIXAddress):
             return True  # the file's permissions say who may connect
-        if address is None:
-            return False  # it was gone before it could be asked for
+        if not isinstance(address, IPv4Address | IPv6Address):
+            return False  # it was gone before it could be asked for, or is no peer's
         host = ip_address(address.host)
         host = getattr(host, "ipv4_mapped", None) or host
         return any(host in network for network in self._networks)

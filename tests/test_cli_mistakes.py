@@ -195,6 +195,14 @@ class TestPaths:
             assert ask(place, family=socket.AF_UNIX) == b"hello"
 
 
+def test_standard_input_is_no_proxy() -> None:
+    result = run("echo", "--listen", "haproxy:stdio")
+    assert (result.returncode, result.stdout) == (1, "")
+    warning, line = result.stderr.splitlines()
+    assert "PipeAddress" in warning
+    assert "made no protocol" in line
+
+
 class TestDescriptors:
     @pytest.fixture
     def shared(self) -> Iterator[Callable[..., subprocess.CompletedProcess[str]]]:

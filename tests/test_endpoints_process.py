@@ -31,6 +31,7 @@ from reactorlib.testing.contract.tcp_peers import (
     Refuser,
     raises,
 )
+from tests.deferreds import results_of
 from tests.on_backends import OnEveryBackend
 
 # Says what it reads in capitals, a line at a time, and ends with its input.
@@ -194,6 +195,12 @@ reactor.run()
         env={**os.environ, "REACTORLIB_REACTOR": backend},
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, b"HELLO", b"")
+
+
+def test_a_factory_that_refuses_standard_input_and_output() -> None:
+    listening = serverFromString(object(), "stdio").listen(Refuser())
+    with pytest.raises(error.NoProtocol, match="Refuser"):
+        raise results_of(listening)[0]
 
 
 def test_stdio_has_no_fields() -> None:

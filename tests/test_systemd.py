@@ -61,6 +61,24 @@ class TestListenFDs:
         assert inherited.pairs() == [("unknown", start), ("unknown", start + 1)]
         assert os.get_inheritable(sockets[2].fileno())
 
+    @pytest.mark.parametrize(
+        ("names", "expected"),
+        [("web", ["web", "unknown"]), ("web:", ["web", ""]), ("a:b:c", ["a", "b"])],
+    )
+    def test_too_few_names_and_too_many(
+        self, sockets: list[socket.socket], names: str, expected: list[str]
+    ) -> None:
+        start = sockets[0].fileno()
+        inherited = ListenFDs.fromEnvironment(environment(2, names), start)
+        assert inherited.pairs() == list(zip(expected, [start, start + 1], strict=True))
+
+    @pytest.mark.parametrize("count", ["4", "999999999"])
+    def test_more_than_are_open(self, sockets: list[socket.socket], count: str) -> None:
+        start = sockets[0].fileno()
+        environ = environment(count, "web:admin:db:more")
+        names = [name for name, _ in ListenFDs.fromEnvironment(environ, start).pairs()]
+        assert names == ["web", "admin", "db"]
+
     def test_it_starts_at_3(self) -> None:
         assert systemd.START == 3
 

@@ -15,6 +15,7 @@ from reactorlib.address import UNIXAddress
 from reactorlib.app.flags import add_flag, add_repeated_flag, port_number
 from reactorlib.app.mistakes import UserMistake
 from reactorlib.endpoints.strings import InvalidEndpoint, serverFromString, unparse
+from reactorlib.error import NoProtocol
 from reactorlib.failure import Failure
 from reactorlib.interfaces import IListeningPort
 
@@ -119,8 +120,8 @@ def _endpoint(reactor: Any, options: argparse.Namespace, description: str) -> An
 
 
 def _raise(failure: Failure) -> None:
-    """What the system refuses is no fault of the program."""
-    if failure.check(OSError):
+    """What the system refuses, or the factory, is no fault of the program."""
+    if failure.check(OSError, NoProtocol):
         raise UserMistake(failure.getErrorMessage()) from failure.value
     failure.raiseException()
 
