@@ -72,6 +72,13 @@ def test_every_command_names_its_flags_and_their_variables(
         assert f"[REACTORLIB_{flag.upper().replace('-', '_')}]" in " ".join(text.split())
 
 
+def test_an_empty_variable_is_as_good_as_none() -> None:
+    flags = ("PORT", "SSL_CERTFILE", "SSL_KEYFILE", "MAX_CONNECTIONS", "REACTOR", "LISTEN")
+    env = {**os.environ, **{f"REACTORLIB_{flag}": "" for flag in flags}}
+    with serving("echo", "--listen", "tcp:0:interface=127.0.0.1", env=env) as process:
+        assert ask(place_of(process)) == b"hello"
+
+
 def test_endpoints_are_for_factories(folder: Path) -> None:
     result = run("run", "program.py:start", "--listen", "tcp:0", cwd=folder)
     assert "program.py:start is a function" in told(result, 2)
