@@ -1,22 +1,29 @@
-"""The map and the reference leave nothing out: each module, command, flag, endpoint and name."""
+"""The map and the reference leave nothing out, and the commands that are shown are right."""
 
 from __future__ import annotations
 
 import importlib
 import inspect
 import re
+import shlex
+from pathlib import Path
 
 import pytest
 
 import reactorlib.endpoints
 import reactorlib.testing
-from reactorlib.app.main import COMMANDS, main
-from reactorlib.endpoints.strings import _PARSERS
+from reactorlib.app.main import COMMANDS, _parse, main
+from reactorlib.endpoints.strings import _PARSERS, serverFromString
 from tests.checkout import ROOT
 from tests.test_layers import LAYER_OF, SOURCES
 
-MAP = (ROOT / "docs" / "architecture.md").read_text()
-REFERENCE = (ROOT / "docs" / "reference.md").read_text()
+
+def read(page: Path) -> str:
+    return page.read_text(encoding="utf-8")
+
+
+MAP = read(ROOT / "docs" / "architecture.md")
+REFERENCE = read(ROOT / "docs" / "reference.md")
 VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
@@ -81,6 +88,24 @@ def test_the_reference_has_every_flag(
         main(["--help"] if command is None else [command, "--help"])
     flags = set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", capsys.readouterr().out))
     assert flags - quoted(REFERENCE) == {"-h"}
+
+
+def commands() -> list[str]:
+    """The command lines of ours that are shown, on all pages."""
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    return re.findall(r"^\$ (?:.* )?reactorlib (.+)$", "\n".join(map(read, pages)), re.MULTILINE)
+
+
+def test_there_are_commands() -> None:
+    assert len(commands()) >= 6
+
+
+@pytest.mark.parametrize("line", sorted(set(commands())))
+def test_a_command_that_is_shown_has_the_right_words(line: str) -> None:
+    options = _parse(shlex.split(line))
+    for place in getattr(options, "listen", None) or []:
+        kind, _, _ = place.removeprefix("haproxy:").partition(":")
+        assert kind == "systemd" or serverFromString(None, place)
 
 
 @pytest.mark.parametrize("kind", _PARSERS)
