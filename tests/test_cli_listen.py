@@ -136,6 +136,30 @@ def test_standard_input_and_output() -> None:
         assert line_of(process) == "hello\n"
 
 
+@pytest.mark.parametrize("backend", available())
+@pytest.mark.parametrize(("command", "answer"), [("echo", "hello"), ("discard", "")])
+def test_the_end_of_standard_input_is_that_of_the_program(
+    backend: str, command: str, answer: str
+) -> None:
+    done = subprocess.run(
+        [*COMMAND, "--reactor", backend, command, "--listen", "stdio"],
+        input="hello",
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, answer, "")
+
+
+def test_standard_input_is_one_place_of_several() -> None:
+    with serving("echo", "--listen", "stdio", *BOTH[:2]) as process:
+        place = place_of(process)
+        assert process.stdin is not None
+        process.stdin.close()
+        process.stdin = None
+        assert ask(place) == b"hello"
+
+
 def test_a_plugin_s_endpoint_that_is_late(tmp_path: Path) -> None:
     """Its failure, found out when the loop runs, ends the program as an early one does."""
     (tmp_path / "late.py").write_text(

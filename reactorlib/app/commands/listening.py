@@ -7,6 +7,7 @@ command's own arguments and the TLS flags describe.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 from functools import partial
 from typing import Any
@@ -15,9 +16,10 @@ from reactorlib.address import UNIXAddress
 from reactorlib.app.flags import add_flag, add_repeated_flag, port_number
 from reactorlib.app.mistakes import UserMistake
 from reactorlib.endpoints.strings import InvalidEndpoint, serverFromString, unparse
-from reactorlib.error import NoProtocol
+from reactorlib.error import NoProtocol, ReactorNotRunning
 from reactorlib.failure import Failure
 from reactorlib.interfaces import IListeningPort
+from reactorlib.protocols.wrapping import WrappingFactory
 
 # Each with the field of a `tls` endpoint.
 TLS_FLAGS = {
@@ -75,6 +77,8 @@ def listen_on(
 ) -> None:
     """As `listen`, where the command says in its own way which TCP port it is."""
     tls = _tls_fields(options)
+    if options.listen == ["stdio"]:
+        factory = _OnlyConnection(factory)
     if options.listen:
         for description in options.listen:
             _listen(reactor, options, description, factory)
@@ -82,6 +86,15 @@ def listen_on(
     place = {"interface": host} if host else {}
     description = unparse(("tls" if tls else "tcp", str(port)), {**place, **tls})
     _listen(reactor, options, description, factory)
+
+
+class _OnlyConnection(WrappingFactory):
+    """No other can come, so the program ends with it: who started it for that one waits."""
+
+    def unregisterProtocol(self, p: Any) -> None:
+        super().unregisterProtocol(p)
+        with contextlib.suppress(ReactorNotRunning):  # the program is ending already
+            self.reactor.stop()
 
 
 def _tls_fields(options: argparse.Namespace) -> dict[str, str]:
