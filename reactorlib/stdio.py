@@ -8,9 +8,9 @@ It holds, whatever the descriptors are (pipes, sockets, terminals, files):
 - connectionLost comes exactly once, last, and never from inside a call that the
   user makes. What was written has left by then, unless writing failed.
 
-The end of the input ends the connection in good order, but waits for no producer
-(who echoes has no other), and that of who reads the output ends it at once. An IHalfCloseableProtocol is told of either, and the
-connection ends with the second.
+The end of the input ends the connection in good order, but waits for no producer:
+who echoes is his own. That of who reads the output ends it at once. An
+IHalfCloseableProtocol is told of either, and the connection ends with the second.
 """
 
 from __future__ import annotations

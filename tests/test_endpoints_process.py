@@ -75,6 +75,18 @@ class TestProcess(OnEveryBackend):
         net.until_lost(protocol)
         assert protocol.reason.check(error.ProcessDone)
 
+    def test_it_is_left_whatever_a_producer_still_has(self, net: Net) -> None:
+        producer = Producer()
+
+        def register(protocol: Recorder) -> None:
+            protocol.transport.registerProducer(producer, True)
+
+        program = "import os, sys\nos.close(1)\nsys.stdin.read()"
+        protocol = self.connect(net, program, lambda: Recorder(made=register))
+        net.until_lost(protocol)
+        assert protocol.reason.check(error.ProcessDone)
+        assert producer.calls == ["stop"]
+
     def test_half_an_end(self, net: Net) -> None:
         protocol = self.connect(net, "import sys\nprint(sys.stdin.read() * 2, end='')", HalfCloser)
         protocol.transport.write(b"hello")
