@@ -21,7 +21,7 @@ from reactorlib.defer import Deferred
 from reactorlib.failure import Failure
 from reactorlib.interfaces import IListeningPort, INegotiated, IProxiedTransport, ITLSTransport
 from reactorlib.overload import Overload
-from reactorlib.sockets import LentSocket, borrowed_socket
+from reactorlib.sockets import LentSocket, borrowed_socket, set_common_options
 from reactorlib.stream import Stream
 
 if TYPE_CHECKING:
@@ -39,16 +39,6 @@ def local_address(descriptor: int) -> Any:
     """The address a socket is bound to."""
     with borrowed_socket(descriptor) as borrowed:
         return from_sockaddr(borrowed.family, borrowed.getsockname())
-
-
-def set_common_options(sock: socket.socket) -> None:
-    """Non-blocking, small segments sent at once, no SIGPIPE."""
-    sock.setblocking(False)
-    if sock.family in (socket.AF_INET, socket.AF_INET6):
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    no_sigpipe = getattr(socket, "SO_NOSIGPIPE", None)
-    if no_sigpipe is not None:
-        sock.setsockopt(socket.SOL_SOCKET, no_sigpipe, 1)
 
 
 @implementer(ITLSTransport, IProxiedTransport)

@@ -19,16 +19,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from errno import EBADF, ECONNABORTED, ECONNRESET, ENOBUFS, EPIPE
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from reactorlib import error
 from reactorlib.backends.events import DRAINED, EMPTIED, EOF, LOST, NOTIFY_EOF
 from reactorlib.failure import Failure
 from reactorlib.interfaces import IHandshakeListener
 from reactorlib.tlssession import RECORD, Session
-
-if TYPE_CHECKING:
-    from reactorlib.tls import TLS
 
 # Encrypted at a time: a session's buffers grow to this size and stay.
 PIECE = 4 * RECORD
@@ -41,7 +38,8 @@ CUT = "it ended without notice (close_notify): what it sent may be cut short"
 class TLSLayer:
     """The engine of one connection, and the sink of its handle.
 
-    What it does not define is the engine's own.
+    What it does not define is the engine's own. `collect` has a layer's `flush`
+    called before the engine's next turn.
     """
 
     __slots__ = (
@@ -50,6 +48,7 @@ class TLSLayer:
         "_cap",
         "_clean",
         "_closing",
+        "_collect",
         "_connection",
         "_deferred",
         "_doom",
@@ -64,7 +63,6 @@ class TLSLayer:
         "_pending",
         "_timeout",
         "_timer",
-        "_tls",
         "_total",
         "_waiting",
         "_wrote",
@@ -75,7 +73,12 @@ class TLSLayer:
     )
 
     def __init__(
-        self, connection: Any, engine: Any, tls: TLS, session: Session, timeout: float | None
+        self,
+        connection: Any,
+        engine: Any,
+        collect: Callable[[TLSLayer], object],
+        session: Session,
+        timeout: float | None,
     ) -> None:
         self.engine = engine
         self.session = session
@@ -84,7 +87,7 @@ class TLSLayer:
         self._connection = connection
         self._handle = handle = connection._handle
         self._engine_write = engine.write
-        self._tls = tls
+        self._collect = collect
         self._timeout = timeout
         self._timer: Any = None
         self._pending: list[bytes] = []
@@ -136,7 +139,7 @@ class TLSLayer:
         self._total += size
         if not self._listed:
             self._listed = True
-            self._tls.add(self)
+            self._collect(self)
         return self._pass_mark(size) if self._waiting + self._outstanding > self._bound else 0
 
     def _pass_mark(self, size: int) -> int:

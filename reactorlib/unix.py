@@ -19,9 +19,9 @@ from reactorlib import error
 from reactorlib.address import UNIXAddress
 from reactorlib.backends.events import DESCRIPTOR
 from reactorlib.baseconnector import BaseConnector
-from reactorlib.connector import Race
 from reactorlib.interfaces import IFileDescriptorReceiver, IUNIXTransport
 from reactorlib.lockfile import isLocked
+from reactorlib.race import Race
 from reactorlib.socketfile import SocketFile
 from reactorlib.sockets import packed_name
 from reactorlib.tcp import BACKLOG, Connection

@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import pytest
 from zope.interface.verify import verifyObject
 
 from reactorlib import error
@@ -93,6 +94,22 @@ class Cases(StdioCases):
         assert self.drained(reactor, protocol, result) == PLENTY
         assert protocol.reason is not None
         assert protocol.reason.check(error.ConnectionDone)
+
+    @pytest.mark.parametrize("own", [True, False])
+    def test_the_end_of_the_input_waits_for_no_producer(
+        self, reactor: Any, files: Files, own: bool
+    ) -> None:
+        stdin, theirs = files.pipe()
+        result, stdout = files.pipe()
+        protocol = Recorder(data=lambda it, data: it.transport.write(data))
+        transport, producer = StandardIO(protocol, stdin, stdout, reactor), Producer()
+        transport.registerProducer(transport if own else producer, True)
+        os.write(theirs, b"hello")
+        files.close(theirs)
+        assert self.drained(reactor, protocol, result) == b"hello"
+        assert protocol.reason is not None
+        assert protocol.reason.check(error.ConnectionDone)
+        assert producer.calls == ([] if own else ["stop"])
 
     def test_loseConnection(self, reactor: Any, files: Files) -> None:
         stdin, theirs = files.pipe()

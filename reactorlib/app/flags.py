@@ -1,7 +1,8 @@
 """Flags with environment variables: a flag is stronger than its variable.
 
 The variable of `--log-file` is REACTORLIB_LOG_FILE. It is read as the flag's
-value would be, and a wrong one is reported under its own name.
+value would be, and a wrong one is reported under its own name. An empty one is
+as good as none: that is how many files of settings leave one out.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def add_flag(
     """
     name = variable(names[-1])
     text = os.environ.get(name)
-    if text is not None and default != argparse.SUPPRESS:
+    if text and default != argparse.SUPPRESS:
         default = _read(name, type, text)
     parser.add_argument(*names, type=type, default=default, help=f"{help} [{name}]", **options)
 

@@ -12,7 +12,7 @@ import importlib
 import logging
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from reactorlib._version import __version__
 from reactorlib.app.flags import add_flag, add_switch, positive
@@ -58,8 +58,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
+class _Parser(argparse.ArgumentParser):
+    """Its mistakes are told as all others are, in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserMistake(f"{message} (see {self.prog} --help)", 2)
+
+
 def _parse(argv: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="reactorlib",
         description="Servers on a reactor whose event loop is chosen by name.",
         epilog="The variable in brackets does what the flag does; the flag is stronger.",
