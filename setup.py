@@ -36,6 +36,9 @@ class BuildEngine(build_ext):
 
 
 setup(
-    cffi_modules=["backends/native/build.py:ffibuilder"],
+    cffi_modules=[
+        "backends/native/build.py:ffibuilder",
+        "protocols/native/build.py:ffibuilder",
+    ],
     cmdclass={"build_ext": BuildEngine},
 )

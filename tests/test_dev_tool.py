@@ -103,7 +103,9 @@ def test_a_fresh_clone_serves_and_runs_its_tests(fresh: Fresh) -> None:
 
 
 def test_it_installs_again_when_the_c_has_changed(tool: ModuleType) -> None:
-    (tool.ROOT / "backends" / "_engine.abi3.so").touch()
+    modules = [tool.ROOT / "backends/_engine.abi3.so", tool.ROOT / "protocols/_http.abi3.so"]
+    for module in modules:
+        module.touch()
     tool.VENV.mkdir()
     tool.STAMP.write_text(f"{tool.fingerprint()} test")
     assert tool.is_installed("")
@@ -114,8 +116,10 @@ def test_it_installs_again_when_the_c_has_changed(tool: ModuleType) -> None:
     tool.STAMP.write_text(f"{tool.fingerprint()} ")
     assert tool.is_installed("")
     assert not tool.is_installed("test")
-    (tool.ROOT / "backends" / "_engine.abi3.so").unlink()
-    assert not tool.is_installed("")
+    for module in modules:
+        module.unlink()
+        assert not tool.is_installed("")
+        module.touch()
 
 
 def test_a_half_made_or_moved_environment_is_made_anew(tool: ModuleType, tmp_path: Path) -> None:

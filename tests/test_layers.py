@@ -23,7 +23,7 @@ PACKAGES = {
 VALUES, ENGINE, REACTOR, TRANSPORTS, WIRE, USE = range(6)
 
 LAYERS = {
-    VALUES: "_version address error failure interfaces program rlimit",
+    VALUES: "_version address compiled error failure interfaces program rlimit",
     ENGINE: "backends",
     REACTOR: """
         base cooperator defer signals sinks stopwatch systemevent
@@ -61,7 +61,11 @@ OF_THE_TRANSPORTS = {
 }
 
 # Parsers and framers: they never see a transport, a clock or a thread.
-SANS_IO = {"reactorlib.protocols.framing", "reactorlib.protocols.proxyheader"}
+SANS_IO = {
+    "reactorlib.protocols.framing",
+    "reactorlib.protocols.http.parser",
+    "reactorlib.protocols.proxyheader",
+}
 NEVER_SANS_IO = {"asyncio", "select", "selectors", "socket", "threading", "time"}
 
 # Imports inside functions: what they load by name, or seldom and at a price.

@@ -18,15 +18,15 @@ from typing import Any
 import pytest
 import setuptools
 
-from reactorlib import __version__
-from reactorlib.backends import compiled
+from reactorlib import __version__, compiled
 from tests.checkout import PIP, ROOT, copy_checkout, files_below, load, offline, run
 
 pytestmark = pytest.mark.timeout(300)
 
 BUILD_SDIST = "import setuptools.build_meta as backend; backend.build_sdist('dist')"
 ECHO_ONCE: str = load(ROOT / "tools" / "interpreters.py").ECHO_ONCE
-ENGINE = "reactorlib/backends/_engine.abi3.so"
+COMPILED = {"reactorlib/backends/_engine.abi3.so", "reactorlib/protocols/_http.abi3.so"}
+HTTP = ("reactorlib.protocols._http", "http_version")
 PACKAGES = {"reactorlib": "reactorlib", "backends": "reactorlib/backends"}
 PACKAGES["protocols"] = "reactorlib/protocols"
 
@@ -73,7 +73,7 @@ def test_the_wheel_is_for_the_stable_interface(wheel: Path) -> None:
     assert re.fullmatch(rf"reactorlib-{re.escape(__version__)}-cp310-abi3-\w+\.whl", wheel.name)
 
 
-def test_the_wheel_has_every_module_and_the_compiled_engine(wheel: Path, checkout: Path) -> None:
+def test_the_wheel_has_every_module_and_what_is_compiled(wheel: Path, checkout: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     modules = {
         f"{package}/{file}"
@@ -82,7 +82,7 @@ def test_the_wheel_has_every_module_and_the_compiled_engine(wheel: Path, checkou
         if file.endswith(".py") and not file.startswith("native/")
     }
     data = {name for name in names if ".dist-info/" not in name}
-    assert data == modules | {ENGINE, "reactorlib/py.typed"}
+    assert data == modules | COMPILED | {"reactorlib/py.typed"}
 
 
 def test_the_wheel_names_what_it_needs(wheel: Path) -> None:
@@ -167,15 +167,15 @@ def test_missing_headers_are_named_with_their_packages(
         build.build_extensions(unfinished)
 
 
-def test_another_version_of_the_engine_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_version_of_a_compiled_module_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiled, "__version__", "0.0.7")
     with pytest.raises(ImportError, match=rf"{re.escape(__version__)}.* 0\.0\.7.*pip install"):
-        compiled.load()
+        compiled.load(*HTTP)
 
 
 def test_an_engine_that_was_not_built_says_how_to_build_it() -> None:
     with pytest.raises(ImportError, match=r"reactorlib\.backends\._nowhere .*pip install"):
-        compiled.load("reactorlib.backends._nowhere")
+        compiled.load("reactorlib.backends._nowhere", "engine_version")
 
 
 @pytest.mark.parametrize("folder", ["backends", "protocols"])

@@ -31,6 +31,7 @@ if sys.version_info < (3, 10):  # noqa: UP036
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 STAMP = VENV / "installed"
+COMPILED = ("backends/_engine.*.so", "protocols/_http.*.so")
 INSTALLED_FROM = ("setup.cfg", "setup.py", "pyproject.toml", "reactorlib/_version.py")
 
 ON_ALL_CORES = ("--numprocesses", "auto", "--dist", "loadfile")
@@ -111,7 +112,7 @@ def set_up(extra: str = "") -> None:
 
 
 def is_installed(extra: str) -> bool:
-    if not STAMP.exists() or not any(ROOT.glob("backends/_engine.*.so")):
+    if not STAMP.exists() or not all(any(ROOT.glob(pattern)) for pattern in COMPILED):
         return False
     return STAMP.read_text() in (f"{fingerprint()} {extra}", f"{fingerprint()} test")
 
