@@ -334,7 +334,7 @@ int http_request_head(const char *data, uint32_t start, uint32_t end, uint32_t s
     if (result > 0)
         result = finish_request(&h, base, out);
     if (result >= 0)
-        return result ? (int)(c.at - base - start) : MORE;
+        return result == DONE ? (int)(c.at - base - start) : MORE;
     out->flags = (uint32_t)-result;
     return -fault_status(-result);
 }
@@ -349,7 +349,7 @@ int http_response_head(const char *data, uint32_t start, uint32_t end, uint32_t 
     if (result > 0)
         result = finish_response(&h, base, out);
     if (result >= 0)
-        return result ? (int)(c.at - base - start) : MORE;
+        return result == DONE ? (int)(c.at - base - start) : MORE;
     out->flags = (uint32_t)-result;
     return -fault_status(-result);
 }
@@ -361,8 +361,8 @@ int http_trailers(const char *data, uint32_t start, uint32_t end, uint32_t scann
     struct cursor c = {base + start, base + end};
     struct head h = {.meaning.trailer = 1};
     int result = read_section(&c, base + scanned, limits, NULL, &h);
-    *out = result < 0 ? (uint32_t)-result : h.meaning.fields;
-    if (result >= 0)
-        return result ? (int)(c.at - base - start) : MORE;
-    return -fault_status(-result);
+    if (result == MORE)
+        return MORE;
+    *out = result > 0 ? h.meaning.fields : (uint32_t)-result;
+    return result > 0 ? (int)(c.at - base - start) : -fault_status(-result);
 }

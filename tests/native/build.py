@@ -29,8 +29,10 @@ STANDIN = Path("tests/native/standin")
 INGREDIENTS = (
     "backends/native/*.[ch]",
     "backends/native/build.py",
+    "protocols/native/*.[ch]",
     "reactorlib/_version.py",
     "tests/native/*.[ch]",
+    "tests/native/http/*.c",
     "tests/native/build.py",
     "tests/native/standin/*.c",
     "tests/native/standin/sys/*.h",
@@ -44,15 +46,19 @@ SANITIZERS = (
     "-fno-sanitize-recover=all",
 )
 
-# The driver's own conditions. LINGER_MS is short, so that a test can wait for it.
-DRIVER = (
+WARNINGS = (
     "-std=c11",
     "-D_GNU_SOURCE",
     "-Wall",
     "-Wextra",
     "-Werror",
-    "-DLINGER_MS=40",
     '-DREACTORLIB_VERSION="test"',
+)
+
+# The engine driver's own conditions. LINGER_MS is short, so that a test can wait for it.
+DRIVER = (
+    *WARNINGS,
+    "-DLINGER_MS=40",
     "-DREACTORLIB_HAVE_KQUEUE=1",
     "-Ibackends/native",
     f"-I{STANDIN}",
@@ -99,7 +105,7 @@ def extension(variant: Variant) -> Path:
 
 @cache
 def driver() -> Path:
-    """The driver in C, under the sanitizers."""
+    """The engine's driver in C, under the sanitizers."""
     wrap = [f"-Wl,--wrap={name}" for name in WRAPPED]
     command = ["cc", *DRIVER, *SANITIZERS, *wrap, "-o", "driver"]
 
@@ -109,6 +115,19 @@ def driver() -> Path:
         run([*command, *sources, "-lm", "-lpthread"], place)
 
     return cached("driver", str(command), make) / "driver"
+
+
+@cache
+def http_driver() -> Path:
+    """The driver of the HTTP parser, under the sanitizers."""
+    command = ["cc", *WARNINGS, *SANITIZERS, "-Iprotocols/native", "-o", "driver"]
+
+    def make(place: Path) -> None:
+        patterns = ("protocols/native/*.c", "tests/native/http/*.c")
+        sources = [str(each) for pattern in patterns for each in sorted(place.glob(pattern))]
+        run([*command, *sources], place)
+
+    return cached("http", str(command), make) / "driver"
 
 
 def sanitizer_runtimes() -> str:
