@@ -11,8 +11,8 @@
  *     0     more bytes are needed;
  *     < 0   minus the HTTP status to refuse it with: 400, 414, 431, 501, 505.
  * What has been refused stays refused, whatever follows, and for the same
- * reason: the answer does not depend on how the bytes were divided. What can
- * not become valid any more is refused at that byte.
+ * reason: the answer does not depend on how the bytes were divided. What cannot
+ * become valid any more is refused at that byte.
  *
  * `scanned` is how far an earlier call with the same `start` has looked; for
  * the first call it is `start`. It saves work and changes no answer.
@@ -22,9 +22,8 @@
  * trailer section, at most 2^31 - 1; field lines. */
 struct http_limits { uint32_t line, head, fields; };
 
-/* Before a request line (RFC 9112, 2.2). */
 enum http_bounds {
-    HTTP_EMPTY_LINES = 2,
+    HTTP_EMPTY_LINES = 2,         /* before a request line (RFC 9112, 2.2) */
     HTTP_LENGTH_DIGITS = 18,      /* of a Content-Length */
     HTTP_CHUNK_DIGITS = 16,       /* of a chunk's size, which stays below 2^63 */
     HTTP_CHUNK_EXTENSION = 256,   /* bytes after a chunk's size */
