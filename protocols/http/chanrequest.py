@@ -107,7 +107,7 @@ class ChannelRequest:
         if flags & HAS_BODY:
             self.incoming = head[6]
             if flags & CHUNKED_BODY:
-                self._decoder = ChunkDecoder(channel.maxHeaderLength, channel.maxHeaderCount)
+                self._decoder = ChunkDecoder(channel.head.limits)
 
     # What the channel does with it
 
