@@ -129,7 +129,9 @@ def _disturbances(loaded: dict[str, Sample]) -> list[str]:
     ]
     if not shares:
         return []
-    return [f"others had the server's core for part of the time: {', '.join(shares)}"]
+    return [
+        f"others, or more threads of its own, had the server's core at times: {', '.join(shares)}"
+    ]
 
 
 def _unsaturated(loaded: dict[str, Sample]) -> list[str]:

@@ -8,16 +8,27 @@ from socketify import App, AppListenOptions
 
 HELLO = b"Hello, World!\n"
 
+receiving = set()  # socketify keeps no reference to a response whose request comes in pieces
+
 
 def hello(response, request) -> None:
     response.write_header("Content-Type", "text/plain")
     response.end(HELLO)
 
 
-async def echo(response, request) -> None:
-    data = await response.get_data()
-    response.write_header("Content-Type", "text/plain")
-    response.end(data.getvalue())
+def echo(response, request) -> None:
+    pieces = []
+
+    def taken(response, piece: bytes | None, last: bool) -> None:
+        pieces.append(piece or b"")
+        if last:
+            response.write_header("Content-Type", "text/plain")
+            response.end(b"".join(pieces))
+            receiving.discard(response)
+
+    receiving.add(response)
+    response.on_aborted(receiving.discard)
+    response.on_data(taken)
 
 
 app = App()
