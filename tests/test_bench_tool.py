@@ -11,11 +11,13 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tools"))
 
-from bench import figures, machine, measures, report, requests
+from bench import figures, kernel, machine, measures, report, requests
+from bench.measures import Bench
 from bench.processes import BenchError, output_of, started
+from bench.programs import Program
 from bench.rounds import Outcome
 from bench.scenarios import SCENARIOS, matching
-from bench.workshop import CHECKOUT
+from bench.workshop import CHECKOUT, Workshop, install_if_possible
 
 BENCH = CHECKOUT / "tools" / "bench.py"
 CORE, _ = machine.cores()
@@ -170,6 +172,51 @@ class TestProcesses:
         with pytest.raises(KeyError), started(["sleep", "60"], core=CORE) as process:
             raise KeyError
         assert not Path(f"/proc/{process.pid}").exists()
+
+
+GREETING = """
+import socket, sys
+with socket.create_server(("127.0.0.1", 0)) as listening:
+    print(listening.getsockname()[1], *sys.argv[1:], flush=True)
+    connection, _ = listening.accept()
+    while data := connection.recv(65536):
+        answer = b"HTTP/1.1 200 OK\\r\\nContent-Length: 14\\r\\n\\r\\nHello, World!\\n"
+        connection.sendall(answer * data.count(b"\\r\\n\\r\\n"))
+"""
+
+
+class Greeting(Workshop):
+    """Makes of any program a server in Python that greets its only client."""
+
+    def command(self, program: Program) -> list[str]:
+        return [sys.executable, "-c", GREETING, *program.arguments]
+
+
+class TestMeasures:
+    def sample(self, *arguments: str) -> dict[str, float]:
+        greeting = Bench(Greeting(CHECKOUT / "build" / "bench"), *machine.cores(), 0.1)
+        program = Program("greeting", "http", "", arguments)
+        return measures.http_get(greeting, program, 1, requests.SMALL, "http", pipelined=3)
+
+    def test_answers_are_counted_and_their_cost_is_the_servers(self) -> None:
+        sample = self.sample()
+        assert sample["answer_bytes"] == 53
+        assert 0 < sample["cost_us"] < 1000
+        assert sample["peak_mib"] > 1
+
+    def test_a_server_may_name_another_process_that_serves(self) -> None:
+        with started(["sleep", "60"], core=CORE) as idle:
+            sample = self.sample(str(idle.pid))
+            assert sample["peak_mib"] == kernel.peak_resident(idle.pid) / (1 << 20)
+        assert sample["cost_us"] == 0
+
+
+class TestWorkshop:
+    def test_a_peer_that_cannot_be_installed_is_told(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        install_if_possible("false", "granian")
+        assert "granian will be missing" in capsys.readouterr().err
 
 
 def bench(*arguments: str) -> subprocess.CompletedProcess[str]:

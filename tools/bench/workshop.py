@@ -86,7 +86,7 @@ class Workshop:
             _run([sys.executable, "-m", "venv", "--clear", str(folder)])
             _run([python, "-m", "pip", "install", "--quiet", *PEERS])
             for peer in HTTP_PEERS:
-                _install_if_possible(python, peer)
+                install_if_possible(python, peer)
             stamp.write_text(wanted)
 
         self._ensure(lambda: stamp.exists() and stamp.read_text() == wanted, make)
@@ -190,7 +190,7 @@ def _run(command: Sequence[str]) -> str:
     return done.stdout
 
 
-def _install_if_possible(python: str, peer: str) -> None:
+def install_if_possible(python: str, peer: str) -> None:
     """Without it, what needs it fails when it is measured."""
     try:
         _run([python, "-m", "pip", "install", "--quiet", peer])

@@ -1,7 +1,7 @@
 """Hello world by nginx: its worker alone, as a single process. Neither outlives the other.
 
-Prints the port and nginx's process. Until nginx has the port, a socket of ours
-keeps it free.
+Needs nginx to be installed. Prints the port and nginx's process. Until nginx
+has the port, a socket of ours keeps it free.
 """
 
 # mypy: ignore-errors
