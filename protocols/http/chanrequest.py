@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from zope.interface import implementer
 
-from reactorlib.defer import Deferred, ensureDeferred
+from reactorlib.defer import CancelledError, Deferred, ensureDeferred
 from reactorlib.failure import Failure
 from reactorlib.interfaces import INegotiated, IPushProducer
 from reactorlib.protocols.http.framing import (
@@ -89,6 +89,7 @@ class ChannelRequest:
     _streaming = False
     _callback: Any = None
     _continued = False
+    _following: Deferred[Any] | None = None
     _lost = False
 
     def __init__(self, channel: HTTPChannel, data: bytes, until: int, head: Any) -> None:
@@ -124,7 +125,7 @@ class ChannelRequest:
             )
             outcome = request.process()
             if outcome is not None:
-                self._follow(outcome)
+                self.follow(outcome)
             if self.request is not None:
                 request.flush()
                 if not self.incoming:
@@ -229,6 +230,8 @@ class ChannelRequest:
             self._guarded(producer.stopProducing)
         if request is not None:
             self._guarded(request.connectionLost, reason)
+        if self._following is not None:
+            self._following.cancel()
 
     def take_from_application(self, reason: Exception) -> None:
         """The answer is given by another: for the application the connection is lost."""
@@ -236,13 +239,15 @@ class ChannelRequest:
         if request is not None:
             self._guarded(request.connectionLost, Failure(reason))
 
-    def _follow(self, outcome: Any) -> None:
-        """process() has given a coroutine or a Deferred."""
+    def follow(self, outcome: Any) -> None:
         following = outcome if isinstance(outcome, Deferred) else ensureDeferred(outcome)
+        self._following = following
         following.addErrback(self._failed)
 
     def _failed(self, failure: Failure) -> None:
         """The application raised."""
+        if self._framing == FINISHED and failure.check(CancelledError):
+            return
         logger.error(
             "Unhandled error in %r: %s", self, failure.getErrorMessage(), exc_info=failure.value
         )
@@ -271,6 +276,10 @@ class ChannelRequest:
         return [] if self._decoder is None else self._decoder.trailers
 
     # IChanRequest
+
+    @property
+    def hasBody(self) -> bool:
+        return self.incoming != 0
 
     @property
     def begun(self) -> bool:
