@@ -32,8 +32,6 @@ PIECE = 4 * RECORD
 
 NO_CAP = 2**32 - 1
 
-CUT = "it ended without notice (close_notify): what it sent may be cut short"
-
 
 class TLSLayer:
     """The engine of one connection, and the sink of its handle.
@@ -362,18 +360,17 @@ class TLSLayer:
             return  # an outer turn has still to tell it
         self.receiving = False
         if self.session.shaking:
-            fault = error.SSLError(string="the other side ended it in the hand-shake")
+            fault = error.HandshakeCutError()
             self.session.fault = fault
             self._connection.end(Failure(fault))
         elif self._connection.disconnecting:
             self._connection.leave()
         else:
-            self._connection.end(Failure(error.ConnectionLost(CUT)))
+            self._connection.end(Failure(error.ConnectionTruncated()))
 
     def _timed_out(self) -> None:
         self._timer = None
-        limit = f"{self._timeout:g} seconds"
-        fault = error.SSLError(string=f"the hand-shake was not done within {limit}")
+        fault = error.HandshakeTimeoutError(string=f"{self._timeout:g} seconds")
         self._connection.raised(Failure(fault))
 
     def _stop_timer(self) -> None:

@@ -6,6 +6,7 @@ Certificates are made by trustme, which is not needed for anything else.
 from __future__ import annotations
 
 from reactorlib.testing.contract.tls_connection import EndingsContract
+from reactorlib.testing.contract.tls_faults import PeerFaultsContract
 from reactorlib.testing.contract.tls_handshake import HandshakeContract
 from reactorlib.testing.contract.tls_output import DrainingContract, RecordsContract
 from reactorlib.testing.contract.tls_start import StartTLSContract
@@ -20,6 +21,7 @@ __all__ = ["TLSContract", "TLSMachineContract", "TLSStreamsContract", "TLSTransp
 
 class TLSContract(
     HandshakeContract,
+    PeerFaultsContract,
     RecordsContract,
     DrainingContract,
     StartTLSContract,

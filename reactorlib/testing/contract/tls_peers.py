@@ -21,6 +21,7 @@ from reactorlib.testing.contract.tcp_peers import (
     Recorder,
     RecordingFactory,
     TCPContractBase,
+    echo,
 )
 from reactorlib.testing.contract.transport_networks import TCPNetwork
 from reactorlib.testing.tlspeer import TLSPeer
@@ -176,3 +177,17 @@ class TLSContractBase(TCPContractBase):
         net = TLSNet(self, reactor, settings)
         yield net
         net.close()
+
+    def ends(self, net: TLSNet, server: Any, client: Any, **options: Any) -> tuple[Any, Any]:
+        """A Recorder for each side of a connection made with these context factories."""
+        port = net.listen(lambda: Recorder(data=echo), contextFactory=server)
+        theirs = Recorder(made=lambda it: it.transport.write(b"hello"))
+        net.connect(port, RecordingFactory(lambda: theirs), client, **options)
+        net.turn_until(lambda: theirs.received or theirs.reason)
+        net.turn_until(lambda: port.factory.protocols)
+        return port.factory.protocols[0], theirs
+
+    def check_alive(self, net: TLSNet, port: Any) -> None:
+        """The port still serves."""
+        port.factory.protocol = lambda: Recorder(data=echo)
+        assert net.ask(net.dial(port), b"alive") == b"alive"

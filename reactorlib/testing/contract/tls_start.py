@@ -113,7 +113,7 @@ class StartTLSContract(TLSContractBase):
         protocol.transport.startTLS(net.server)
         protocol.transport.resumeProducing()
         net.until_lost(protocol)
-        assert protocol.reason.type is error.SSLError
+        assert protocol.reason.type is error.NotTLSError
         assert protocol.calls == ["made", "lost"]
 
     def test_what_was_set_before_holds_after(self, net: TLSNet) -> None:
