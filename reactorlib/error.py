@@ -251,9 +251,9 @@ class NotTLSError(SSLError):
 
 
 class HandshakeCutError(SSLError):
-    """The other side ended in the middle of the hand-shake."""
+    """One side ended before the hand-shake was done."""
 
-    MESSAGE = "The other side ended in the hand-shake"
+    MESSAGE = "The hand-shake was cut"
 
 
 class HandshakeTimeoutError(SSLError):

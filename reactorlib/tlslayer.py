@@ -107,14 +107,19 @@ class TLSLayer:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.engine, name)
 
-    def begin(self, held: list[bytes]) -> None:
-        """Start the hand-shake; `held` was read already, and is the peer's part of it."""
+    def begin(self, held: list[bytes], half_ended: bool) -> None:
+        """Start the hand-shake; `held` was read already, and is the peer's part of it.
+
+        When one direction has ended, or is about to, that leads nowhere.
+        """
         reactor = self._connection.reactor
         if self._timeout is not None:
             self._timer = reactor.callLater(self._timeout, self._timed_out)
         self.engine.resume(self._handle)
         self._send(self.session.output())
-        if held:
+        if half_ended or not self._is_allowed(self._handle):
+            self._soon(self._cut)
+        elif held:
             self.session.keep(b"".join(held))
             self._soon(self._catch_up)
 

@@ -263,7 +263,7 @@ class PeerFaultsContract(TLSContractBase):
     def test_nothing_in_common(self, net: TLSNet) -> None:
         old, new = net.settings.client().getContext(), net.settings.server().getContext()
         old.maximum_version = ssl.TLSVersion.TLSv1_2
-        new.minimum_version = ssl.TLSVersion.TLSv1_3
+        new.maximum_version = new.minimum_version = ssl.TLSVersion.TLSv1_3
         ours, theirs = self.ends(net, new, old)
         net.until_lost(ours, theirs)
         assert [each.reason.type for each in (ours, theirs)] == [error.SSLError] * 2

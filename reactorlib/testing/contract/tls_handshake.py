@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import ssl
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +19,7 @@ from reactorlib.interfaces import (
     ISSLTransport,
     ITLSTransport,
 )
-from reactorlib.ssl import Certificate
+from reactorlib.ssl import Certificate, PrivateCertificate
 from reactorlib.testing.contract.base import LoggedErrors
 from reactorlib.testing.contract.tcp_peers import (
     LOOPBACK,
@@ -93,7 +95,7 @@ class HandshakeContract(TLSContractBase):
         net.until_lost(ours, theirs)
         assert ours.reason.check(error.VerifyError)
         assert "no certificate" in ours.reason.getErrorMessage()
-        assert theirs.reason.check(error.CertificateError)
+        assert theirs.reason.check(error.CertificateError, error.SSLError)
 
     def test_a_client_may_be_asked_without_being_made_to(self, net: TLSNet) -> None:
         root = net.settings.authority.root
@@ -156,6 +158,33 @@ class HandshakeContract(TLSContractBase):
         protocol = port.factory.protocols[0]
         net.until_lost(protocol)
         assert protocol.calls == ["made", "lost"]
+
+    def test_a_certificate_is_renewed_without_a_restart(self, net: TLSNet, tmp_path: Path) -> None:
+        """Connections that are there go on as they are, and so does the port."""
+        first, second = (net.settings.authority.issue(NAME) for _ in range(2))
+        files = PrivateCertificate(tmp_path / "key.pem", tmp_path / "chain.pem")
+        self.renew(files, first)
+        server = net.settings.server(files)
+        port = net.listen(lambda: Recorder(data=echo), contextFactory=server)
+        before = net.dial(port)
+        self.renew(files, second)
+        assert self.pem_shown(net.dial(port)) in Path(first.certificate).read_text()
+        server.reload()
+        assert self.pem_shown(net.dial(port)) in Path(second.certificate).read_text()
+        assert net.ask(before, b"as before") == b"as before"
+        Path(files.privateKey).write_text("nothing")
+        with pytest.raises(error.CertificateError, match="no private key"):
+            server.reload()
+        assert self.pem_shown(net.dial(port)) in Path(second.certificate).read_text()
+
+    def renew(self, files: PrivateCertificate, source: PrivateCertificate) -> None:
+        """Write others over them."""
+        shutil.copy(source.privateKey, files.privateKey)
+        shutil.copy(source.certificate, files.certificate)
+
+    def pem_shown(self, peer: Any) -> str:
+        """What a peer was shown."""
+        return ssl.DER_cert_to_PEM_cert(peer.tls.getpeercert(binary_form=True))
 
     # Faults of the program
 
