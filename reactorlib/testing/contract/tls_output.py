@@ -91,6 +91,16 @@ class RecordsContract(TLSContractBase):
         protocol.transport.write(b"x" * size)
         assert self.records(net, peer, size) == records
 
+    def test_full_records_leave_at_once_and_the_rest_waits_for_more(self, net: TLSNet) -> None:
+        protocol, peer = net.pair()
+        transport = protocol.transport
+        transport.write(b"x" * 10)
+        transport.write(b"x" * 65_536)
+        assert transport.bufferedBytes == 10
+        transport.write(b"x" * 5)
+        assert transport.bufferedBytes == 15
+        assert self.records(net, peer, 65_551) == [16_384] * 4 + [15]
+
     def test_small_writes_before_the_handshake_are_one_record(self, net: TLSNet) -> None:
         def greet(protocol: Recorder) -> None:
             for _ in range(10):
