@@ -12,7 +12,7 @@ import os
 import socket
 from collections.abc import Callable
 from time import monotonic
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from reactorlib.backends.events import (
     ACCEPTED,
@@ -46,6 +46,15 @@ ASKED_FOR = {
 
 # What only happens to one kind of descriptor.
 BELONGS_TO = {ACCEPTED: LISTENER, CONNECTED: CONNECTING}
+
+
+class Closable(Protocol):
+    """A socket, a file."""
+
+    def close(self) -> None: ...
+
+
+Owned = TypeVar("Owned", bound=Closable)
 
 
 class Handle:
@@ -174,7 +183,7 @@ class EngineDriver:
         self.handles: dict[int, Handle] = {}
         self.used: set[int] = set()
         self.turns = 0
-        self._sockets: list[socket.socket] = []
+        self._owned: list[Closable] = []
 
     def know(self, number: int, kind: int) -> Handle:
         assert number > 0
@@ -232,11 +241,11 @@ class EngineDriver:
                 return
         raise AssertionError("turns come back at once with nothing to report")
 
-    # Sockets for the other side; closed with the driver
+    # What is on the other side; closed with the driver
 
-    def own(self, sock: socket.socket) -> socket.socket:
-        self._sockets.append(sock)
-        return sock
+    def own(self, other: Owned) -> Owned:
+        self._owned.append(other)
+        return other
 
     def server(self, family: int = socket.AF_INET, host: str = LOOPBACK) -> socket.socket:
         """A listening socket that is not in the engine."""
@@ -325,6 +334,6 @@ class EngineDriver:
         raise AssertionError("a clean end instead of a reset")
 
     def close(self) -> None:
-        for sock in self._sockets:
-            sock.close()
+        for other in self._owned:
+            other.close()
         self.engine.close()

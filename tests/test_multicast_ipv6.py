@@ -1,0 +1,126 @@
+"""Groups of IPv6, on every backend, in a network of its own.
+
+The loopback interface has no route to them, so a child process makes a pair of
+virtual links in a name space that nobody else sees.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import subprocess
+import traceback
+from collections.abc import Callable
+from time import monotonic
+from typing import Any
+
+import pytest
+
+from reactorlib.defer import Deferred
+from reactorlib.posixbase import Reactor
+from reactorlib.testing.contract.udp_peers import Datagrams
+from tests.backends import BACKENDS
+
+CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
+PATIENCE = 20.0
+
+LINKS = """
+link add v0 type veth peer name v1
+link set v0 up
+link set v1 up
+addr add fd00::9/64 dev v0 nodad
+"""
+
+GROUP, OTHER_GROUP = "ff11::77:1", "ff11::77:2"
+
+
+def leave_the_network() -> None:
+    """Who is not root becomes it, in a name space of users."""
+    flags = CLONE_NEWNET | (0 if os.geteuid() == 0 else CLONE_NEWUSER)
+    user = os.geteuid()
+    if ctypes.CDLL(None, use_errno=True).unshare(flags):
+        raise OSError(ctypes.get_errno(), "there can be no network of its own")
+    if flags & CLONE_NEWUSER:
+        with open("/proc/self/uid_map", "w") as table:
+            table.write(f"0 {user} 1")
+    ip = shutil.which("ip", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
+    assert ip, "install iproute2: this test makes links with it"
+    subprocess.run([ip, "-batch", "-"], input=LINKS, text=True, check=True)
+
+
+def apart(work: Callable[[], None]) -> None:
+    """Do it in a child process that has a network of its own."""
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            leave_the_network()
+            work()
+            code = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+class Exchange:
+    """Two ports, of which one is a member of groups."""
+
+    def __init__(self, reactor: Any) -> None:
+        self.reactor = reactor
+        self.member, self.sender = (reactor.listenMulticast(0, Datagrams(), "::") for _ in "12")
+        self.received = self.member.protocol.received
+
+    def send(self, data: bytes, group: str) -> None:
+        self.sender.write(data, (group, self.member.port))
+        self.reactor.iterate(0)
+
+    def until_received(self, data: bytes, again: str = "") -> None:
+        end = monotonic() + PATIENCE
+        while data not in self.received:
+            assert monotonic() < end, f"{data!r} is not among {self.received}"
+            if again:
+                self.send(data, again)
+            self.reactor.iterate(0.05)
+
+    def expect(self, *data: bytes) -> None:
+        """So much has come by now, and nothing else."""
+        self.send(b"marker", OTHER_GROUP)
+        self.until_received(b"marker")
+        assert self.received == [*data, b"marker"]
+        self.received.clear()
+
+    def run(self) -> None:
+        now(self.sender.setOutgoingInterface("v0"))
+        now(self.member.joinGroup(OTHER_GROUP, "v0"))
+        self.until_received(b"new links need a moment", again=OTHER_GROUP)
+        self.send(b"the last of these", OTHER_GROUP)
+        self.until_received(b"the last of these")
+        self.received.clear()
+        for interface in ("v0", self.sender.getOutgoingInterface()):
+            now(self.sender.setOutgoingInterface(interface))
+            self.send(b"too early", GROUP)
+            now(self.member.joinGroup(GROUP, interface))
+            self.send(b"to all", GROUP)
+            now(self.member.leaveGroup(GROUP, interface))
+            self.send(b"too late", GROUP)
+            self.expect(b"to all")
+        self.sender.setLoopbackMode(False)
+        self.send(b"for other machines", OTHER_GROUP)
+        self.sender.setLoopbackMode(True)
+        self.expect()
+
+
+def now(deferred: Deferred[None]) -> None:
+    """These do not wait for anything; nor may they fail."""
+    results: list[object] = []
+    deferred.addBoth(results.append)
+    assert results == [None]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_member_receives_what_is_sent_to_its_group(backend: str) -> None:
+    BACKENDS[backend]().close()  # the child need not build it
+    apart(lambda: Exchange(Reactor(BACKENDS[backend]())).run())
