@@ -117,6 +117,24 @@ class EngineDatagrams(EngineParts):
         assert [peer.recv(10) for _ in range(100)] == [b"%d" % number for number in range(100)]
         assert send(handle, b"x", packed(peer.getsockname())) == -EBADF
 
+    def test_what_comes_after_lose_is_dropped(self, driver: EngineDriver) -> None:
+        """A receiver that is full keeps the end waiting."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        driver.own(theirs)
+        handle, queued = driver.add(ours, DATAGRAM_SOCKET), 0
+        while not handle.buffered:
+            assert send(handle, b"x") == 0
+            queued += 1
+            driver.turn()
+        handle.lose()
+        theirs.send(b"too late")
+        driver.expect_quiet()
+        for _ in range(queued):
+            assert theirs.recv(9) == b"x"
+            driver.turn()
+        driver.until_lost(handle)
+        assert handle.count(DATAGRAM) == 0
+
     @pytest.mark.parametrize("how", ["abort", "detach"])
     def test_what_was_queued_is_dropped_by_others(self, driver: EngineDriver, how: str) -> None:
         handle, _ = added(driver)

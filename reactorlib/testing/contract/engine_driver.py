@@ -21,6 +21,7 @@ from reactorlib.backends.events import (
     CONNECTED,
     CONNECTING,
     DATA,
+    DATAGRAM,
     EMPTIED,
     EOF,
     LISTENER,
@@ -144,6 +145,10 @@ class Handle:
         assert 0 <= first < second, "an empty read"
         self.received += self.driver.engine.arena[first:second]
 
+    def _take_datagram(self, kind: int, first: int, second: int) -> None:
+        assert not self.paused, "a datagram while paused"
+        assert not self.leaving, "a datagram after lose or abort"
+
     def _take_accepted(self, kind: int, first: int, second: int) -> None:
         assert not self.paused, "a connection while paused"
         self.accepted.append(self.driver.know(first, STREAM))
@@ -166,6 +171,7 @@ class Handle:
 
 _CHECKS = {
     DATA: "_take_data",
+    DATAGRAM: "_take_datagram",
     ACCEPTED: "_take_accepted",
     CONNECTED: "_take_connected",
     READABLE: "_take_readiness",
