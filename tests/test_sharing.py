@@ -43,13 +43,18 @@ def serve(descriptor):
     print("ready", flush=True)
 """
 
-INHERITS = SERVES + """
+INHERITS = (
+    SERVES
+    + """
 serve(3)
 reactor.run()
 """
+)
 
 # Takes it from the UNIX socket of its last argument.
-RECEIVES = SERVES + """
+RECEIVES = (
+    SERVES
+    + """
 @implementer(IFileDescriptorReceiver)
 class Taker(Protocol):
     def fileDescriptorReceived(self, descriptor):
@@ -58,6 +63,7 @@ class Taker(Protocol):
 reactor.connectUNIX(sys.argv[3], ClientFactory.forProtocol(Taker))
 reactor.run()
 """
+)
 
 
 class Child(ProcessProtocol):

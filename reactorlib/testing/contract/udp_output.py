@@ -190,19 +190,20 @@ class UDPOutputContract(UDPContractBase):
         port.write(b"as before", peer.getsockname())
         assert net.receive(peer) == [b"as before"]
 
-    def test_a_refusal_is_told_and_the_port_stays(self, net: UDPNet) -> None:
-        port, peer = net.listen(), net.new_socket()
+    @pytest.mark.parametrize("host", HOSTS)
+    def test_a_refusal_is_told_and_the_port_stays(self, net: UDPNet, host: str) -> None:
+        port, peer = net.listen(interface=host), net.new_socket(host)
         address = peer.getsockname()
         peer.close()
-        port.connect(*address)
+        port.connect(*address[:2])
         for _ in range(3):
             port.write(b"is anybody there?")
             net.turn_until(lambda: "refused" in port.protocol.calls)
             port.protocol.calls.remove("refused")
-        net.turn()
-        again = net.new_socket()
+        reborn = net.new_socket(host, address[1])
+        port.write(b"now there is")
+        assert net.receive(reborn) == [b"now there is"]
         assert port.connected
-        again.close()
 
     def test_a_refusal_does_not_cost_what_is_sent_next(self, net: UDPNet) -> None:
         port, peer = net.listen(), net.new_socket()
