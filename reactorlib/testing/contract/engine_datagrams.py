@@ -199,6 +199,13 @@ class EngineDatagrams(EngineParts):
             assert driver.engine.send_to_bytes(handle.number, b"", 0, raw, size) == -EINVAL
         assert send(handle, bytes(1 << 20), packed(address)) == -EMSGSIZE
 
+    def test_what_is_no_name_of_a_unix_socket(self, driver: EngineDriver) -> None:
+        handle = driver.add(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM), DATAGRAM_SOCKET)
+        for size in (0, 109, 1000):
+            name = b"x" * size
+            assert driver.engine.send_to_bytes(handle.number, b"x", 1, name, size) == -EINVAL
+        driver.expect_quiet()
+
     @pytest.mark.parametrize(("kind", "number"), [("file", ENOTSOCK), ("stream", EPROTOTYPE)])
     def test_only_datagram_sockets_are_taken(
         self, driver: EngineDriver, kind: str, number: int

@@ -1,4 +1,4 @@
-"""Groups of IPv6, on every backend, in a network of its own.
+"""Groups and scopes of IPv6, on every backend, in a network of its own.
 
 The loopback interface has no route to them, so a child process makes a pair of
 virtual links in a name space that nobody else sees.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import os
 import shutil
+import socket
 import subprocess
 import traceback
 from collections.abc import Callable
@@ -26,10 +27,12 @@ CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
 PATIENCE = 20.0
 
 LINKS = """
+link set lo up
 link add v0 type veth peer name v1
 link set v0 up
 link set v1 up
 addr add fd00::9/64 dev v0 nodad
+addr add fe80::9/64 dev v0 nodad
 """
 
 GROUP, OTHER_GROUP = "ff11::77:1", "ff11::77:2"
@@ -92,7 +95,8 @@ class Exchange:
         assert self.received == [*data, b"marker"]
         self.received.clear()
 
-    def run(self) -> None:
+    def groups(self) -> None:
+        """The system chooses nothing, the test all."""
         now(self.sender.setOutgoingInterface("v0"))
         now(self.member.joinGroup(OTHER_GROUP, "v0"))
         self.until_received(b"new links need a moment", again=OTHER_GROUP)
@@ -112,6 +116,22 @@ class Exchange:
         self.sender.setLoopbackMode(True)
         self.expect()
 
+    def scopes(self) -> None:
+        """An address of a link means nothing without its link, there and back."""
+        peer = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        link = socket.if_nametoindex("v0")
+        peer.bind(("fe80::9", 0, 0, link))
+        peer.settimeout(PATIENCE)
+        peer.sendto(b"question", ("fe80::9", self.member.port, 0, link))
+        self.until_received(b"question")
+        sender = self.member.protocol.senders[-1]
+        assert sender == peer.getsockname()
+        assert sender[3] == link
+        self.member.write(b"answer", sender)
+        self.member.write(b"by name", ("fe80::9%v0", sender[1]))
+        self.reactor.iterate(0)
+        assert [peer.recv(9) for _ in range(2)] == [b"answer", b"by name"]
+
 
 def now(deferred: Deferred[None]) -> None:
     """These do not wait for anything; nor may they fail."""
@@ -121,6 +141,7 @@ def now(deferred: Deferred[None]) -> None:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_a_member_receives_what_is_sent_to_its_group(backend: str) -> None:
+@pytest.mark.parametrize("what", [Exchange.groups, Exchange.scopes])
+def test_datagrams_and_where_they_go(backend: str, what: Callable[[Exchange], None]) -> None:
     BACKENDS[backend]().close()  # the child need not build it
-    apart(lambda: Exchange(Reactor(BACKENDS[backend]())).run())
+    apart(lambda: what(Exchange(Reactor(BACKENDS[backend]()))))
