@@ -80,6 +80,17 @@ class EngineDatagrams(EngineParts):
             if after >> 32:  # of the same turn
                 assert after >> 32 == (first >> 32) + (first & MASK)
 
+    def test_a_turn_ends_before_its_records_do(self, driver: EngineDriver) -> None:
+        """More datagrams wait than one turn can report: what is left comes in the next."""
+        ports, peer = [added(driver) for _ in range(45)], plain(driver)
+        for _, address in ports:
+            for number in range(100):
+                peer.sendto(b"x" * number, address)
+        assert 0 < driver.turn() < 45 * 100
+        for handle, _ in ports:
+            driver.until_told(handle, DATAGRAM, 100)
+            assert lengths(handle) == list(range(100))
+
     def test_a_pause_leaves_them_in_the_kernel(self, driver: EngineDriver) -> None:
         handle, address = added(driver)
         handle.pause()
