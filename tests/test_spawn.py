@@ -185,6 +185,13 @@ def test_descriptors_that_stand_in_each_others_way(engine: Engine) -> None:
             os.close(descriptor)
 
 
+def test_a_failure_is_told_though_its_own_descriptor_is_wanted(engine: Engine) -> None:
+    """Whatever number it has, the child is to have another descriptor there."""
+    wanted = program("/no/such/program", [], {}, None)
+    with pytest.raises(FileNotFoundError):
+        engine.spawn(replace(wanted, descriptors=[0] * 300))
+
+
 # What runs in a process of its own
 
 PRELUDE = """
