@@ -288,6 +288,9 @@ def test_a_step_that_fails(tmp_path: Path, way: str, call: str, error: str, word
     assert lines[1:] == ["no child is left"]
 
 
-def test_a_fork_that_fails(tmp_path: Path) -> None:
-    lines = under_strace(tmp_path / "trace", "/^v?fork|^clone$", "error=EAGAIN", "vfork")
+@pytest.mark.parametrize("way", WAYS)
+def test_a_fork_that_fails(tmp_path: Path, way: str) -> None:
+    """For another user it is not vfork: who has other rights shares no memory with us."""
+    calls = "/^v?fork|^clone$" if way == "vfork" else "/^fork|^clone$"
+    lines = under_strace(tmp_path / "trace", calls, "error=EAGAIN", way)
     assert lines == ["[Errno 11] Resource temporarily unavailable: 'sh'", "no child is left"]
