@@ -13,6 +13,7 @@ import socket
 import subprocess
 import traceback
 from collections.abc import Callable
+from socket import if_nametoindex
 from time import monotonic
 from typing import Any
 
@@ -33,6 +34,7 @@ link set v0 up
 link set v1 up
 addr add fd00::9/64 dev v0 nodad
 addr add fe80::9/64 dev v0 nodad
+addr add fe80::9/64 dev v1 nodad
 """
 
 GROUP, OTHER_GROUP = "ff11::77:1", "ff11::77:2"
@@ -118,19 +120,19 @@ class Exchange:
 
     def scopes(self) -> None:
         """An address of a link means nothing without its link, there and back."""
-        peer = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
-        link = socket.if_nametoindex("v0")
-        peer.bind(("fe80::9", 0, 0, link))
-        peer.settimeout(PATIENCE)
-        peer.sendto(b"question", ("fe80::9", self.member.port, 0, link))
-        self.until_received(b"question")
-        sender = self.member.protocol.senders[-1]
-        assert sender == peer.getsockname()
-        assert sender[3] == link
-        self.member.write(b"answer", sender)
-        self.member.write(b"by name", ("fe80::9%v0", sender[1]))
-        self.reactor.iterate(0)
-        assert [peer.recv(9) for _ in range(2)] == [b"answer", b"by name"]
+        for name in ("v0", "v1"):
+            peer, link = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM), if_nametoindex(name)
+            peer.bind(("fe80::9", 0, 0, link))
+            peer.settimeout(PATIENCE)
+            peer.sendto(name.encode(), ("fe80::9", self.member.port, 0, link))
+            self.until_received(name.encode())
+            sender = self.member.protocol.senders[-1]
+            assert sender == peer.getsockname()
+            assert sender[3] == link
+            self.member.write(b"answer", sender)
+            self.member.write(b"by name", (f"fe80::9%{name}", sender[1]))
+            self.reactor.iterate(0)
+            assert [peer.recv(9) for _ in range(2)] == [b"answer", b"by name"]
 
 
 def now(deferred: Deferred[None]) -> None:
