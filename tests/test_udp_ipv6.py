@@ -13,6 +13,7 @@ import socket
 import subprocess
 import traceback
 from collections.abc import Callable
+from functools import partial
 from socket import if_nametoindex
 from time import monotonic
 from typing import Any
@@ -82,12 +83,11 @@ class Exchange:
         self.sender.write(data, (group, self.member.port))
         self.reactor.iterate(0)
 
-    def until_received(self, data: bytes, again: str = "") -> None:
+    def until_received(self, data: bytes, again: Callable[[], object] = tuple) -> None:
         end = monotonic() + PATIENCE
         while data not in self.received:
             assert monotonic() < end, f"{data!r} is not among {self.received}"
-            if again:
-                self.send(data, again)
+            again()
             self.reactor.iterate(0.05)
 
     def expect(self, *data: bytes) -> None:
@@ -101,7 +101,8 @@ class Exchange:
         """The system chooses nothing, the test all."""
         now(self.sender.setOutgoingInterface("v0"))
         now(self.member.joinGroup(OTHER_GROUP, "v0"))
-        self.until_received(b"new links need a moment", again=OTHER_GROUP)
+        first = b"new links need a moment"
+        self.until_received(first, again=lambda: self.send(first, OTHER_GROUP))
         self.send(b"the last of these", OTHER_GROUP)
         self.until_received(b"the last of these")
         self.received.clear()
@@ -124,8 +125,8 @@ class Exchange:
             peer, link = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM), if_nametoindex(name)
             peer.bind(("fe80::9", 0, 0, link))
             peer.settimeout(PATIENCE)
-            peer.sendto(name.encode(), ("fe80::9", self.member.port, 0, link))
-            self.until_received(name.encode())
+            question = name.encode(), ("fe80::9", self.member.port, 0, link)
+            self.until_received(question[0], again=partial(peer.sendto, *question))
             sender = self.member.protocol.senders[-1]
             assert sender == peer.getsockname()
             assert sender[3] == link
