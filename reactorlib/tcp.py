@@ -126,7 +126,7 @@ class Connection(Stream):
         layer.set_limits(self._handle, *extra.limits)
         if extra.paused:
             layer.pause(self._handle)
-        layer.begin(held)
+        layer.begin(held, bool(extra.ended))
 
     def end_tls(self) -> None:
         """The connection is lost and all is told: let go of the session."""

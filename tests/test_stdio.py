@@ -321,6 +321,42 @@ def test_a_program_without_input() -> None:
     assert shout(subprocess.DEVNULL) == (b"ready ", b"ConnectionDone\n")
 
 
+def test_a_program_on_a_terminal() -> None:
+    """It blocks again afterwards, as the shell that gets it back expects."""
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-c", PROGRAM]
+    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=subprocess.PIPE) as program:
+        assert read_until(ours, b"ready ") == b"ready "
+        assert not os.get_blocking(theirs)
+        os.write(ours, b"typed\n")
+        assert read_until(ours, b"TYPED\r\n") == b"typed\r\nTYPED\r\n"
+        os.write(ours, b"\x04")
+        assert program.communicate()[1] == b"ConnectionDone\n"
+    assert program.returncode == 0
+    assert os.get_blocking(theirs)
+    os.close(ours)
+    os.close(theirs)
+
+
+def test_a_program_whose_terminal_is_hung_up() -> None:
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-c", PROGRAM]
+    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=subprocess.PIPE) as program:
+        os.close(theirs)
+        read_until(ours, b"ready ")
+        os.close(ours)
+        assert program.communicate()[1] in (b"ConnectionDone\n", b"ConnectionLost\n")
+    assert program.returncode == 0
+
+
+def read_until(descriptor: int, end: bytes) -> bytes:
+    """What comes until it ends so."""
+    got = b""
+    while not got.endswith(end):
+        got += os.read(descriptor, 1024)
+    return got
+
+
 def test_a_program_whose_reader_leaves() -> None:
     reading, writing = os.pipe()
     silent, silence = os.pipe()
