@@ -30,6 +30,10 @@ class Gathered:
         self.file.seek(0)
 
     def lose(self, reason: Failure) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """The request is answered."""
         self.file.close()
 
 
@@ -60,6 +64,10 @@ class Streamed:
     def lose(self, reason: Failure) -> None:
         self._lost = reason
         self._wake()
+
+    def close(self) -> None:
+        """The request is answered: what still comes is not wanted."""
+        self._pieces.clear()
 
     def _wake(self) -> None:
         waiting, self._waiting = self._waiting, None

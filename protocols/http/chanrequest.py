@@ -278,6 +278,10 @@ class ChannelRequest:
     # IChanRequest
 
     @property
+    def reactor(self) -> Any:
+        return self.channel.transport.reactor
+
+    @property
     def hasBody(self) -> bool:
         return self.incoming != 0
 

@@ -22,6 +22,7 @@ class IChanRequest(IConsumer):
 
     persistent = Attribute("Whether the connection will be used for another request: bool.")
 
+    reactor = Attribute("The reactor that it runs on.")
     hasBody = Attribute("Whether some of the request's body has not come yet: bool.")
 
     def follow(outcome: Any) -> None:

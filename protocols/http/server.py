@@ -24,7 +24,6 @@ from reactorlib.protocols.http.pump import Pump
 from reactorlib.protocols.http.request import Request as BasicRequest
 from reactorlib.protocols.http.resource import ErrorPage, UnsupportedMethod
 from reactorlib.protocols.http.status import (
-    BAD_REQUEST,
     INTERNAL_SERVER_ERROR,
     NOT_ALLOWED,
     NOT_IMPLEMENTED,
@@ -184,6 +183,8 @@ class Request(BasicRequest):
     def finish(self) -> None:
         if not self.finished:
             super().finish()
+            if self._body is not None:
+                self._body.close()
             self._release(lambda deferred: deferred.callback(None))
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
