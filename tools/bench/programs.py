@@ -85,6 +85,7 @@ PROGRAMS: tuple[Program, ...] = (
     Program("reactorlib", "http", "servers/http_reactorlib.py", ("hello",), ours=True),
     Program("reactorlib", "http-post", "servers/http_reactorlib.py", ("echo",), ours=True),
     Program("uvloop", "lines", "servers/lines_uvloop.py"),
+    Program("uvloop-joined", "lines", "servers/lines_uvloop.py", ("joined",)),
     *_pair("lines", "servers/lines.py"),
     Program("uvloop", "netstrings", "servers/netstrings_uvloop.py"),
     *_pair("netstrings", "servers/netstrings.py"),

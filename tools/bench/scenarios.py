@@ -108,8 +108,8 @@ def _framed(name: str, title: str, service: str, unit: str) -> Scenario:
         service,
         partial(exchange, mode="pingpong", connections=20, size=_FRAMES * len(unit), unit=unit),
         _EXCHANGE,
-        ("uvloop", "twisted", "reactorlib"),
-        ("uvloop", "twisted"),
+        ("uvloop", "uvloop-joined", "twisted", "reactorlib"),
+        ("uvloop", "uvloop-joined", "twisted"),
         saturates=True,
     )
 
