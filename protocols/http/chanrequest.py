@@ -43,6 +43,7 @@ from reactorlib.protocols.http.parser import (
     IS_CONNECT,
     IS_HEAD,
     KEEP_ALIVE,
+    UPGRADE,
     ChunkDecoder,
     readFields,
 )
@@ -171,8 +172,8 @@ class ChannelRequest:
 
     @property
     def safe(self) -> bool:
-        """Whether its method changes nothing, so that others may begin beside it."""
-        return self.method in SAFE
+        """Whether it changes nothing, not even the protocol: others may begin beside it."""
+        return self.method in SAFE and not self._head[5] & UPGRADE
 
     @property
     def unexpected(self) -> bool:
