@@ -119,6 +119,14 @@ def driver() -> Path:
 
 
 @cache
+def shifted_clock() -> Path:
+    """A library to be loaded before all others: it moves the wall clock."""
+    command = ["cc", "-std=c11", "-shared", "-fPIC", "-O2", "-Wall", "-Wextra", "-Werror"]
+    command += ["-o", "shift.so", "tests/native/clock/shift.c"]
+    return cached("clock", str(command), lambda place: run(command, place)) / "shift.so"
+
+
+@cache
 def http_driver(*flags: str) -> Path:
     """The driver of the HTTP parser, under the sanitizers, with more flags for the compiler."""
     command = ["cc", *WARNINGS, *SANITIZERS, *flags, "-Iprotocols/native", "-o", "driver"]
