@@ -96,12 +96,12 @@ class Headers:
     ASCII, values in ISO-8859-1). `headers` maps names to typed values, `rawHeaders`
     names to lists of bytes. `handler` reads and writes the typed ones.
 
-    `framed` is true once a field was set that frames the message or stands in each.
+    `framed` is true once a field was set that frames the message or stands in each;
+    `immutable` once makeImmutable was called.
     """
 
     __slots__ = (
         "_fields",
-        "_frozen",
         "_handler",
         "_index",
         "_keys",
@@ -109,6 +109,7 @@ class Headers:
         "_typed",
         "_unchecked",
         "framed",
+        "immutable",
     )
 
     def __init__(
@@ -117,14 +118,14 @@ class Headers:
         rawHeaders: Mapping[Any, Sequence[Any]] | None = None,
         handler: HeaderHandler = DefaultHTTPHandler,
     ) -> None:
-        # Tuples: none is free, and those of the first name are the cache's own.
+        # Tuples: an empty one is free, and those of the first name are the cache's own.
         self._fields: tuple[Any, ...] = ()  # of _Field
         self._keys: tuple[bytes, ...] = ()  # of each field, its name in lower case
         self._index: dict[bytes, list[bytes]] | None = None
         self._typed: dict[bytes, Any] | None = None
         self._make: Callable[[], Sequence[tuple[bytes, bytes]]] | None = None
         self._unchecked = False  # some of the fields came from a peer
-        self._frozen = False
+        self.immutable = False
         self.framed = False
         self._handler = handler
         if rawHeaders:
@@ -155,7 +156,7 @@ class Headers:
         self._fields = tuple(self._make())
         self._make = None
         self._unchecked = True
-        self._keys = tuple([name.lower() for name, _ in map(_pair, self._fields)])
+        self._keys = tuple([name.lower() for name, _ in self._fields])
         self.framed = not _FRAMING.isdisjoint(self._keys)
 
     def _values(self) -> dict[bytes, list[bytes]]:
@@ -166,11 +167,12 @@ class Headers:
         if index is None:
             index = self._index = {}
             for key, field in zip(self._keys, self._fields, strict=True):
-                index.setdefault(key, []).append(_pair(field)[1])
+                value = field[1] if isinstance(field, tuple) else _pair(field)[1]
+                index.setdefault(key, []).append(value)
         return index
 
     def _ready_to_change(self) -> None:
-        if self._frozen:
+        if self.immutable:
             raise TypeError("these headers are immutable")
         if self._make is not None:
             self._look()
@@ -201,7 +203,7 @@ class Headers:
         Raises ValueError, and changes nothing, if the name is not a token or a value
         has a control character; TypeError once makeImmutable was called.
         """
-        if self._frozen or self._make is not None:
+        if self.immutable or self._make is not None:
             self._ready_to_change()
         if values.__class__ is not tuple:
             values = _several(values)
@@ -216,7 +218,7 @@ class Headers:
 
     def addRawHeader(self, name: str | bytes, value: str | bytes) -> None:
         """Add one field behind all others. Raises as setRawHeaders does."""
-        if self._frozen or self._make is not None:
+        if self.immutable or self._make is not None:
             self._ready_to_change()
         key, keys, lines, framing = _made(name, (value,))
         self._keys += keys
@@ -228,7 +230,7 @@ class Headers:
 
     def removeHeader(self, name: str | bytes) -> None:
         """Remove all fields of that name, if there are any."""
-        if self._frozen or self._make is not None:
+        if self.immutable or self._make is not None:
             self._ready_to_change()
         key = _key(name)
         if key in self._keys:
@@ -270,7 +272,7 @@ class Headers:
             if values is None:
                 self._handler.codec(key)
                 return default
-            self._typed[key] = self._handler.parse(key, values)
+            self._typed[key] = self._handler.parse(key, tuple(values))
         typed = self._typed[key]
         return default if typed is None else typed
 
@@ -302,7 +304,7 @@ class Headers:
 
     def makeImmutable(self) -> None:
         """From now on, every change raises TypeError."""
-        self._frozen = True
+        self.immutable = True
 
     def copy(self) -> Headers:
         """Headers with the same fields, which may be changed."""
