@@ -327,7 +327,7 @@ class ChannelRequest:
             lines.append(status_line(code, message))
             length = self._own_fields(code, headers, lines)
         else:
-            lines.append(self.channel.everyAnswer.head(code))
+            lines.append(self.channel.everyAnswer[code])
         lines += headers.lines()
         if self._switches(code):
             self._framing = SWITCHING
@@ -407,7 +407,7 @@ class ChannelRequest:
             return
         length = len(body)
         last = LENGTHS[length] if length < KNOWN_LENGTHS else length_line(length)
-        head = channel.everyAnswer.head(code)
+        head = channel.everyAnswer[code]
         channel.send(b"".join((head, *headers.lines(), last, body)))
         self._framing = FINISHED
         self.request = None

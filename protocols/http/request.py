@@ -220,7 +220,8 @@ class Request:
         if self.startedWriting:
             self.chanRequest.write(data)
         elif self._holding and self._first is None:
-            self._first = bytes_of(data)
+            # Asked here, bytes cost no call.
+            self._first = data if data.__class__ is bytes else bytes_of(data)
         else:
             data = bytes_of(data)
             self._begin()
@@ -238,7 +239,7 @@ class Request:
         first, self._first = self._first, None
         headers = self.out_headers
         self.chanRequest.writeResponse(self.code, headers, first or b"", self._message)
-        headers.makeImmutable()
+        headers.immutable = True
 
     def _begin(self) -> None:
         """Send the head, and what of the body was held."""
