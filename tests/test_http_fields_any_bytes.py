@@ -23,7 +23,7 @@ from tests.http_fields import MEANINGS
 
 # One field for each way to read.
 NAMES = sorted(
-    {DefaultHTTPHandler.codec(name): name for name in DefaultHTTPHandler.names()}.values()
+    {DefaultHTTPHandler.codec(name): name for name in sorted(DefaultHTTPHandler.names())}.values()
 )
 PIECES = sorted(
     {value for _, value, _, _ in MEANINGS} | {b"W/", b'"', b",", b";", b"=", b" ", b"\\"}
