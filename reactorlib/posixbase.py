@@ -57,6 +57,11 @@ class Reactor(UDPReactor, UNIXReactor):
     budget: ConnectionBudget | None = None
     waitsByPidfd = HAS_PIDFD
 
+    @cached_property
+    def inherited(self) -> dict[tuple[Any, ...], socket.socket]:
+        """Sockets that another process has opened for this one, by the `place` of their port."""
+        return {}
+
     def listenTCP(
         self,
         port: int,

@@ -224,8 +224,13 @@ class Port:
         self._adopted = sock
         return self
 
+    @property
+    def place(self) -> tuple[Any, ...]:
+        """Where it is to listen, as a process tells another that opens sockets for it."""
+        return ("tcp", self.interface, self.port)
+
     def startListening(self) -> None:
-        sock = self._adopted or self._bound_socket()
+        sock = self._adopted or self.reactor.inherited.pop(self.place, None) or self.bound_socket()
         self._adopted = None
         try:
             set_common_options(sock)  # accepted sockets inherit TCP_NODELAY
@@ -254,7 +259,7 @@ class Port:
             raise
         return handle
 
-    def _bound_socket(self) -> socket.socket:
+    def bound_socket(self) -> socket.socket:
         family = socket.AF_INET6 if ":" in self.interface else socket.AF_INET
         try:
             sock = socket.socket(family, socket.SOCK_STREAM)

@@ -135,7 +135,11 @@ class Port(TCPPort):
         self._adopted = sock
         return self
 
-    def _bound_socket(self) -> socket.socket:
+    @property
+    def place(self) -> tuple[Any, ...]:
+        return ("unix", os.fsdecode(self.port))
+
+    def bound_socket(self) -> socket.socket:
         try:
             sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         except OSError as cause:

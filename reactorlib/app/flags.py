@@ -108,6 +108,17 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def seconds(text: str) -> float:
+    """A time in seconds, 0 or more."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < float("inf"):
+        raise argparse.ArgumentTypeError(f"a number of seconds, 0 or more, not {text!r}")
+    return number
+
+
 def address(text: str) -> tuple[str, int]:
     """HOST:PORT, [IPV6]:PORT, or PORT alone for every interface."""
     host, _, port = text.rpartition(":")

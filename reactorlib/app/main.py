@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 from reactorlib._version import __version__
 from reactorlib.app.flags import add_flag, add_switch, positive
 from reactorlib.app.mistakes import UserMistake
+from reactorlib.app.workers import supervising, worker
 from reactorlib.backends import registry
 from reactorlib.error import BackendUnavailable, CannotListenError, NoSuchReactor
 
@@ -83,6 +84,7 @@ def _parse(argv: list[str]) -> argparse.Namespace:
         _add_common_flags(subparser, default=argparse.SUPPRESS)
         subparser.set_defaults(start=command.start)
     options = parser.parse_args(argv)
+    options.arguments = argv
     if options.command is None and not options.list_reactors:
         parser.error("a command is needed: " + ", ".join(COMMANDS))
     return options
@@ -144,7 +146,16 @@ def _choose_backend(options: argparse.Namespace) -> None:
 
 def _serve(options: argparse.Namespace) -> None:
     reactor: Any = importlib.import_module("reactorlib").reactor
-    _apply_limits(reactor, options.max_connections)
+    workers = getattr(options, "workers", None)
+    told = worker.join(reactor)
+    options.is_worker = told
+    if workers is not None and not told:
+        supervising.run(reactor, options)
+        return
+    connections = options.max_connections
+    if told and connections is not None:
+        connections = -(-connections // workers)
+    _apply_limits(reactor, connections)
     options.start(reactor, options)
     reactor.run()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from reactorlib.app.commands.listening import add_endpoint_flags, listen_on
+from reactorlib.app.commands.listening import add_endpoint_flags, listen
 from reactorlib.app.flags import address
 from reactorlib.app.mistakes import UserMistake
 from reactorlib.protocols.portforward import ProxyFactory
@@ -17,6 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("target", metavar="TARGET", type=address, help="HOST:PORT to forward to")
     add_endpoint_flags(parser)
+    parser.set_defaults(tcp_place=lambda options: options.place or ("", 0))
 
 
 def start(reactor: Any, options: argparse.Namespace) -> None:
@@ -26,4 +27,4 @@ def start(reactor: Any, options: argparse.Namespace) -> None:
         raise UserMistake("give LISTEN or --listen, not both", 2)
     if not options.listen and options.place is None:
         raise UserMistake("write forward LISTEN TARGET, or forward TARGET --listen ENDPOINT", 2)
-    listen_on(reactor, options, factory, *(options.place or ("", 0)))
+    listen(reactor, options, factory)

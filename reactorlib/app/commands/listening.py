@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import sys
 from functools import partial
 from typing import Any
 
 from reactorlib.address import UNIXAddress
-from reactorlib.app.flags import add_flag, add_repeated_flag, port_number
+from reactorlib.app.draining import Drain
+from reactorlib.app.flags import add_flag, add_repeated_flag, port_number, positive, seconds
 from reactorlib.app.mistakes import UserMistake
 from reactorlib.endpoints.strings import InvalidEndpoint, serverFromString, unparse
 from reactorlib.error import NoProtocol, ReactorNotRunning
 from reactorlib.failure import Failure
 from reactorlib.interfaces import IListeningPort
+from reactorlib.protocol import Factory
 from reactorlib.protocols.wrapping import WrappingFactory
 
 # Each with the field of a `tls` endpoint.
@@ -43,6 +46,7 @@ def add_listening_flags(parser: argparse.ArgumentParser, port: int) -> None:
         help="the interface, default every IPv4 one",
     )
     add_endpoint_flags(parser)
+    parser.set_defaults(tcp_place=lambda options: (options.host, options.port))
 
 
 def add_endpoint_flags(parser: argparse.ArgumentParser) -> None:
@@ -65,27 +69,58 @@ def add_endpoint_flags(parser: argparse.ArgumentParser) -> None:
     for flag, text in zip(TLS_FLAGS, helps, strict=True):
         metavar = "TEXT" if flag.endswith("password") else "FILE"
         add_flag(group, flag, metavar=metavar, help=text)
+    add_flag(
+        parser,
+        "--workers",
+        type=count_of_workers,
+        metavar="N",
+        help="serve with N processes, which are looked after; auto: one for each processor",
+    )
+    add_flag(
+        parser,
+        "--graceful-timeout",
+        type=seconds,
+        default=30.0,
+        metavar="SECONDS",
+        help="at the end, let connections finish for so long, default 30",
+    )
+
+
+def count_of_workers(text: str) -> int:
+    """A number of processes, or as many as there are processors for this one."""
+    if text == "auto":
+        return (
+            len(os.sched_getaffinity(0))
+            if hasattr(os, "sched_getaffinity")
+            else os.cpu_count() or 1
+        )
+    return positive(text)
 
 
 def listen(reactor: Any, options: argparse.Namespace, factory: Any) -> None:
     """Listen as the flags say, and print where. Raises UserMistake, CannotListenError."""
-    listen_on(reactor, options, factory, options.host, options.port)
-
-
-def listen_on(
-    reactor: Any, options: argparse.Namespace, factory: Any, host: str, port: int
-) -> None:
-    """As `listen`, where the command says in its own way which TCP port it is."""
-    tls = _tls_fields(options)
     if options.listen == ["stdio"]:
         factory = _OnlyConnection(factory)
+    drain = Drain(reactor, options.graceful_timeout)
+    for description in descriptions(options):
+        _listen(reactor, options, description, factory, drain)
+
+
+def descriptions(options: argparse.Namespace) -> list[str]:
+    """The endpoints that the flags name."""
+    tls = _tls_fields(options)
     if options.listen:
-        for description in options.listen:
-            _listen(reactor, options, description, factory)
-        return
+        named: list[str] = options.listen
+        return named
+    host, port = options.tcp_place(options)
     place = {"interface": host} if host else {}
-    description = unparse(("tls" if tls else "tcp", str(port)), {**place, **tls})
-    _listen(reactor, options, description, factory)
+    return [unparse(("tls" if tls else "tcp", str(port)), {**place, **tls})]
+
+
+def open_places(opener: Any, options: argparse.Namespace) -> None:
+    """Open all of them for processes that will serve them, and print where."""
+    for description in descriptions(options):
+        _listen(opener, options, description, Factory(), None)
 
 
 class _OnlyConnection(WrappingFactory):
@@ -114,10 +149,16 @@ def _attribute(flag: str) -> str:
     return flag.lstrip("-").replace("-", "_")
 
 
-def _listen(reactor: Any, options: argparse.Namespace, description: str, factory: Any) -> None:
+def _listen(
+    reactor: Any, options: argparse.Namespace, description: str, factory: Any, drain: Drain | None
+) -> None:
     failures: list[Failure] = []
     listening = _endpoint(reactor, options, description).listen(factory)
-    listening.addCallbacks(partial(_announce, reactor, options.command), failures.append)
+    if drain is not None:
+        listening.addCallback(drain.add, factory)
+    if not options.is_worker:
+        listening.addCallback(partial(_announce, reactor, options.command))
+    listening.addErrback(failures.append)
     if failures:
         _raise(failures[0])
     listening.addBoth(lambda _: _end(reactor, failures))
