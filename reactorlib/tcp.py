@@ -239,7 +239,7 @@ class Port:
             self._handle = self._add(sock)
         except BaseException:
             sock.close()
-            self._unbound()
+            self.unbound()
             raise
         sock.detach()
         self.reactor.sinks[self._handle] = self
@@ -278,7 +278,7 @@ class Port:
             raise error.CannotListenError(self.interface, self.port, cause) from cause
         return sock
 
-    def _unbound(self) -> None:
+    def unbound(self) -> None:
         """What the socket was bound to is free again."""
 
     def stopListening(self) -> Deferred[None] | None:
@@ -362,7 +362,7 @@ class Port:
     def _lost(self, number: int) -> None:
         self.reactor.sinks.pop(self._handle, None)
         self._overload.over()
-        self._unbound()
+        self.unbound()
         self.connected = False
         self._handle = 0
         if number:

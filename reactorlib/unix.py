@@ -137,7 +137,8 @@ class Port(TCPPort):
 
     @property
     def place(self) -> tuple[Any, ...]:
-        return ("unix", os.fsdecode(self.port))
+        name = self.port
+        return ("unix", name.decode(errors="surrogateescape") if isinstance(name, bytes) else name)
 
     def bound_socket(self) -> socket.socket:
         try:
@@ -150,11 +151,11 @@ class Port(TCPPort):
             sock.listen(self.backlog)
         except (OSError, ValueError, TypeError) as cause:
             sock.close()
-            self._unbound()
+            self.unbound()
             raise error.CannotListenError(None, self.port, cause) from cause
         return sock
 
-    def _unbound(self) -> None:
+    def unbound(self) -> None:
         file, self._file = self._file, None
         if file is not None:
             file.release()

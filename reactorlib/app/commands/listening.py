@@ -101,7 +101,7 @@ def listen(reactor: Any, options: argparse.Namespace, factory: Any) -> None:
     """Listen as the flags say, and print where. Raises UserMistake, CannotListenError."""
     if options.listen == ["stdio"]:
         factory = _OnlyConnection(factory)
-    drain = Drain(reactor, options.graceful_timeout)
+    drain = Drain(reactor, options.graceful_timeout, options.is_worker)
     for description in descriptions(options):
         _listen(reactor, options, description, factory, drain)
 

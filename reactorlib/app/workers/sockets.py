@@ -18,6 +18,7 @@ from zope.interface import implementer
 
 from reactorlib import tcp, unix
 from reactorlib.address import from_sockaddr
+from reactorlib.app.mistakes import UserMistake
 from reactorlib.defer import Deferred, succeed
 from reactorlib.interfaces import IListeningPort
 
@@ -62,7 +63,7 @@ class Opened:
         for each in self.sockets:
             each.close()
         if self._port is not None:
-            self._port.release()
+            self._port.unbound()
         return succeed(None)
 
 
@@ -155,11 +156,14 @@ class Inheritance:
 
 
 def inherited() -> Inheritance | None:
-    """What this process was told, once: None if it is nobody's worker."""
+    """What this process was told, once: None if it is nobody's worker.
+
+    Raises UserMistake if its supervisor has gone meanwhile.
+    """
     text = os.environ.pop(VARIABLE, "")
     if not text:
         return None
     parent, control, places, names = json.loads(text)
     if parent != os.getppid():
-        return None
+        raise UserMistake("the process that supervised this worker has gone")
     return Inheritance(control, {number: tuple(place) for number, place in places}, tuple(names))

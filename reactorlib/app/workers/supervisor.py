@@ -179,9 +179,10 @@ class Supervisor:
         if self.workers.get(worker.slot) is not worker:
             return  # it has been replaced
         how = reason.getErrorMessage()
-        if not worker.ready and worker.age < STEADY and self._is_first(worker):
+        code = getattr(reason.value, "exitCode", None)
+        if code and not worker.ready and self._is_first(worker):
             logger.error("A worker could not begin (%s): nothing is served", how)
-            self.failed = getattr(reason.value, "exitCode", None) or 1
+            self.failed = code
             self.reactor.stop()
             return
         pause = self._next_pause(worker)
