@@ -13,12 +13,15 @@ from typing import Any
 from reactorlib.app.verdicts import (
     CLOSED,
     OPEN,
+    REFUSED,
     RESET,
     UNREACHABLE,
     UNREADABLE,
     AnswerReader,
+    Finding,
     Seen,
     answers_to,
+    judge,
 )
 from reactorlib.defer import Deferred, DeferredSemaphore, gatherResults
 from reactorlib.endpoints import HostnameEndpoint
@@ -44,47 +47,45 @@ class Audit:
         self._timeout = timeout
         self._endpoint = HostnameEndpoint(reactor, host, port, timeout=timeout)
 
-    async def run(self, cases: Iterable[Case] = REQUESTS) -> list[tuple[Case, Seen]]:
-        """Each case, and what came of it."""
+    async def run(self, cases: Iterable[Case] = REQUESTS) -> list[Finding]:
+        """What is wrong, in the order of the cases."""
         turns = DeferredSemaphore(AT_ONCE)
-        cases = list(cases)
-        return list(
-            zip(
-                cases,
-                await gatherResults([turns.run(self._attempt, case) for case in cases]),
-                strict=True,
-            )
-        )
+        verdicts = await gatherResults([turns.run(self._try, case) for case in cases])
+        return [finding for finding in verdicts if finding is not None]
 
-    async def ask(self, case: Case = PLAIN) -> Seen:
+    async def _try(self, case: Case) -> Finding | None:
+        try:
+            finding = judge(case, await self.ask(case))
+            if finding is not None and finding.found == REFUSED:
+                # It may have been the request behind, which a last one must not have.
+                finding = judge(case, await self.ask(case, b""))
+        except ConnectError:
+            finding = judge(case, Seen((), UNREACHABLE))
+        return finding
+
+    async def ask(self, case: Case = PLAIN, behind: bytes = BEHIND) -> Seen:
         """What comes of one case. Raises ConnectError when there is no connection."""
-        exchange = Exchange(self._reactor, case, self._timeout)
+        exchange = Exchange(self._reactor, case, behind, self._timeout)
         await self._endpoint.connect(Factory.forProtocol(lambda: exchange))
         return await exchange.outcome
-
-    async def _attempt(self, case: Case) -> Seen:
-        try:
-            return await self.ask(case)
-        except ConnectError:
-            return Seen((), UNREACHABLE)
 
 
 class Exchange(Protocol):
     """A case, the request behind it, and what comes; `outcome` fires with a Seen."""
 
-    def __init__(self, reactor: Any, case: Case, timeout: float) -> None:
+    def __init__(self, reactor: Any, case: Case, behind: bytes, timeout: float) -> None:
         self.outcome: Deferred[Seen] = Deferred()
-        self._case = case
+        self._data = case.data + behind
         self._reader = AnswerReader(case)
-        self._enough = answers_to(case) + (ACCEPTED in case.outcomes)
-        self._grace = min(GRACE, timeout)
+        self._enough = answers_to(case) + bool(behind and ACCEPTED in case.outcomes)
+        self._grace = GRACE if behind else 0.0
         self._reactor = reactor
         self._timeout = timeout
         self._timer: Any = None
 
     def connectionMade(self) -> None:
         self._timer = self._reactor.callLater(self._timeout, self._end, OPEN)
-        self.transport.write(self._case.data + BEHIND)
+        self.transport.write(self._data)
 
     def dataReceived(self, data: bytes) -> None:
         if self.outcome.called:
@@ -94,7 +95,15 @@ class Exchange(Protocol):
         if not self._reader.readable:
             self._end(UNREADABLE)
         elif before < self._enough <= len(self._reader.statuses):
-            self._timer.reset(min(self._grace, self._timer.getTime() - self._reactor.seconds()))
+            self._wait_for_more()
+
+    def _wait_for_more(self) -> None:
+        """All that is right has come: only what is wrong is waited for now."""
+        if not self._grace:
+            self._end(CLOSED)
+            return
+        left = self._timer.getTime() - self._reactor.seconds()
+        self._timer.reset(min(self._grace, left))
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._end(CLOSED if reason.check(ConnectionDone) else RESET)

@@ -30,6 +30,17 @@ CLOSED, RESET, OPEN, UNREADABLE, UNREACHABLE = (
     "no connection",
 )
 
+# What can be found, the worst first.
+SMUGGLED, FAILED, LOST, HUNG, GARBLED, ANSWERED, REFUSED = KINDS = (
+    "smuggled",
+    "failed",
+    "lost",
+    "hung",
+    "garbled",
+    "answered",
+    "refused",
+)
+
 # With these a server refuses a message because of what it is; and a valid one with those.
 REFUSALS = frozenset((400, 411, 413, 414, 417, 431, 501, 505))
 REFUSALS_OF_VALID = frozenset((400, 411, 417, 505))
@@ -69,9 +80,9 @@ def answers_to(case: Case) -> int:
 def judge(case: Case, seen: Seen) -> Finding | None:
     """What is wrong with that; None if nothing is."""
     if seen.end == UNREACHABLE:
-        verdict = ("unreachable", "takes no connection any more: has it crashed?")
+        verdict = (LOST, "takes no connection any more: has it crashed?")
     elif seen.end == UNREADABLE:
-        verdict = ("unreadable", "what came is no response of HTTP/1.1")
+        verdict = (GARBLED, "what came is no response of HTTP/1.1")
     else:
         decide = _of_invalid if must_be_refused(case) else _of_valid
         verdict = decide(case, seen.statuses, seen.end)
@@ -87,16 +98,16 @@ def _of_invalid(case: Case, statuses: tuple[int, ...], end: str) -> tuple[str, s
     refused = [place for place, status in enumerate(statuses, 1) if status in REFUSALS]
     allowed = " or ".join(map(str, case.outcomes))
     if refused and len(statuses) > refused[0]:
-        return "smuggled", "refuses it, and still serves what follows"
+        return SMUGGLED, "refuses it, and still serves what follows"
     if len(statuses) > expected + 1:
-        return "smuggled", f"{len(statuses)} answers to {expected + 1} messages"
+        return SMUGGLED, f"{len(statuses)} answers to {expected + 1} messages"
     if REQUEST_TIMEOUT in statuses or (end == OPEN and len(statuses) < expected):
-        return "hung", f"waits for more of what must be refused ({allowed})"
-    if len(statuses) < expected or refused or statuses[-1] in case.outcomes:
+        return HUNG, f"waits for more of what must be refused ({allowed})"
+    if len(statuses) < expected or statuses[expected - 1] in {*REFUSALS, *case.outcomes}:
         return RIGHT
     if statuses[expected - 1] >= 500:
-        return "failed", f"fails over what must be refused ({allowed})"
-    return "answered", f"takes what must be refused ({allowed})"
+        return FAILED, f"fails over what must be refused ({allowed})"
+    return ANSWERED, f"takes what must be refused ({allowed})"
 
 
 def _of_valid(case: Case, statuses: tuple[int, ...], end: str) -> tuple[str, str]:
@@ -105,13 +116,13 @@ def _of_valid(case: Case, statuses: tuple[int, ...], end: str) -> tuple[str, str
     count = len(statuses)
     refused = count <= expected and (not statuses or statuses[-1] in REFUSALS_OF_VALID)
     if count > expected + 1:
-        return "smuggled", f"{count} answers to {expected + 1} requests"
+        return SMUGGLED, f"{count} answers to {expected + 1} requests"
     if REQUEST_TIMEOUT in statuses or (end == OPEN and count <= expected and not refused):
-        return "hung", "waits for more of a message that is complete"
+        return HUNG, "waits for more of a message that is complete"
     if end == OPEN and not statuses:
-        return "hung", "does not answer"
+        return HUNG, "does not answer"
     if refused and case.outcomes == (ACCEPTED,):
-        return "refused", "refuses what is valid"
+        return REFUSED, "refuses what is valid"
     return RIGHT
 
 

@@ -10,9 +10,9 @@ from typing import Any
 from reactorlib.app.audit import Audit
 from reactorlib.app.flags import add_flag, add_switch, address
 from reactorlib.app.mistakes import UserMistake
-from reactorlib.app.verdicts import Finding, Seen, judge
+from reactorlib.app.verdicts import KINDS, Finding
 from reactorlib.error import ConnectError
-from reactorlib.protocols.http.corpus import Case
+from reactorlib.protocols.http.corpus import REQUESTS
 from reactorlib.running import run
 
 LONGEST = 100
@@ -55,34 +55,33 @@ def seconds(text: str) -> float:
 def start(reactor: Any, options: argparse.Namespace) -> None:
     """Runs the reactor itself, to the end of the audit. Raises SystemExit with the exit code."""
     name = "{}:{}".format(*options.target)
-    plain, results = run(audit, name, options, reactor=reactor)
-    findings = [found for case, seen in results if (found := judge(case, seen))]
+    plain, findings = run(audit, name, options, reactor=reactor)
+    findings.sort(key=lambda finding: KINDS.index(finding.found))
     report = as_json if options.json else as_table
-    print(report(name, plain, len(results), findings))
+    print(report(name, plain, findings))
     raise SystemExit(1 if findings else 0)
 
 
-async def audit(
-    reactor: Any, name: str, options: argparse.Namespace
-) -> tuple[Seen, list[tuple[Case, Seen]]]:
-    """What comes for a plain request, and for each case. Raises UserMistake without the former."""
-    server = Audit(reactor, *options.target, options.timeout)
+async def audit(reactor: Any, name: str, options: argparse.Namespace) -> tuple[int, list[Finding]]:
+    """The status of a plain answer, and what is wrong. Raises UserMistake without the former."""
+    host, port = options.target
+    server = Audit(reactor, host, port, options.timeout)
     try:
         plain = await server.ask()
     except (ConnectError, OSError) as cause:
         raise UserMistake(f"cannot connect to {name}: {cause}") from cause
     if not plain.statuses:
         raise UserMistake(f"{name} does not answer a plain request of HTTP/1.1 ({plain})")
-    return plain, await server.run()
+    return plain.statuses[0], await server.run()
 
 
-def as_json(name: str, plain: Seen, count: int, findings: list[Finding]) -> str:
+def as_json(name: str, plain: int, findings: list[Finding]) -> str:
     """One object; each finding with all that was sent, escaped as in Python."""
     return json.dumps(
         {
             "target": name,
-            "plain": plain.statuses[0],
-            "cases": count,
+            "plain": plain,
+            "cases": len(REQUESTS),
             "findings": [
                 {
                     "identifier": finding.case.identifier,
@@ -100,9 +99,9 @@ def as_json(name: str, plain: Seen, count: int, findings: list[Finding]) -> str:
     )
 
 
-def as_table(name: str, plain: Seen, count: int, findings: list[Finding]) -> str:
+def as_table(name: str, plain: int, findings: list[Finding]) -> str:
     """For people: a row for each finding, and below it what was sent."""
-    lines = [f"{name} answers a plain request with {plain.statuses[0]}.", ""]
+    lines = [f"{name} answers a plain request with {plain}.", ""]
     if findings:
         rows = [("FOUND", "IDENTIFIER", "CAME", "MEANING"), *map(_row, findings)]
         widths = [max(len(row[column]) for row in rows) for column in range(3)]
@@ -112,8 +111,8 @@ def as_table(name: str, plain: Seen, count: int, findings: list[Finding]) -> str
             lines += ["  ".join([*cells, row[3]]), *filter(None, [below])]
         lines.append("")
     kinds = Counter(finding.found for finding in findings)
-    told = ", ".join(f"{number} {kind}" for kind, number in sorted(kinds.items()))
-    lines.append(f"{count} cases: {told or 'nothing found'}.")
+    told = ", ".join(f"{number} {kind}" for kind, number in kinds.items())
+    lines.append(f"{len(REQUESTS)} cases: {told or 'nothing found'}.")
     return "\n".join(lines)
 
 
