@@ -162,7 +162,7 @@ class Speechless(Protocol):
     """Answers a plain request, and hangs on any other."""
 
     def dataReceived(self, data: bytes) -> None:
-        if data.startswith(GOOD.data) or data.startswith(b"GET / HTTP/1.1\r\nHost: example.com"):
+        if data.startswith((GOOD.data, b"GET / HTTP/1.1\r\nHost: example.com")):
             self.transport.write(ANSWER)
 
 
