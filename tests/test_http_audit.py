@@ -47,7 +47,8 @@ VERDICTS = [
     (BAD, (404,), OPEN, "answered"),
     (BAD, (200, 200), CLOSED, "answered"),
     (BAD, (200, 400), CLOSED, "answered"),
-    (BAD, (400, 200), CLOSED, "smuggled"),
+    (BAD, (400, 200), CLOSED, "continued"),
+    (BAD, (400, 200, 200), CLOSED, "smuggled"),
     (BAD, (200, 200, 200), CLOSED, "smuggled"),
     (BAD, (500,), CLOSED, "failed"),
     (BAD, (), OPEN, "hung"),
@@ -58,7 +59,7 @@ VERDICTS = [
     (BEHIND_ONE, (200,), CLOSED, ""),
     (BEHIND_ONE, (200,), OPEN, "hung"),
     (BEHIND_ONE, (200, 200), CLOSED, "answered"),
-    (BEHIND_ONE, (200, 400, 200), CLOSED, "smuggled"),
+    (BEHIND_ONE, (200, 400, 200), CLOSED, "continued"),
     (GOOD, (200, 200), CLOSED, ""),
     (GOOD, (404, 404), OPEN, ""),
     (GOOD, (501, 200), CLOSED, ""),
@@ -221,7 +222,7 @@ class TestAudit(TCPContractBase):
         assert audited(Lax, two_for_one) == {"CL.TE": "smuggled"}
 
     def test_one_that_refuses_and_serves_on(self, audited: Any) -> None:
-        assert audited(Refusing, BAD, EITHER) == {"BAD": "smuggled"}
+        assert audited(Refusing, BAD, EITHER) == {"BAD": "continued"}
 
     def test_the_corpus_on_a_lax_server(self, net: Net) -> None:
         port = net.listen(Factory.forProtocol(Lax)).port

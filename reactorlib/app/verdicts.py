@@ -31,12 +31,13 @@ CLOSED, RESET, OPEN, UNREADABLE, UNREACHABLE = (
 )
 
 # What can be found, the worst first.
-SMUGGLED, FAILED, LOST, HUNG, GARBLED, ANSWERED, REFUSED = KINDS = (
+SMUGGLED, FAILED, LOST, HUNG, GARBLED, CONTINUED, ANSWERED, REFUSED = KINDS = (
     "smuggled",
     "failed",
     "lost",
     "hung",
     "garbled",
+    "continued",
     "answered",
     "refused",
 )
@@ -97,10 +98,10 @@ def _of_invalid(case: Case, statuses: tuple[int, ...], end: str) -> tuple[str, s
     expected = answers_to(case)
     refused = [place for place, status in enumerate(statuses, 1) if status in REFUSALS]
     allowed = " or ".join(map(str, case.outcomes))
-    if refused and len(statuses) > refused[0]:
-        return SMUGGLED, "refuses it, and still serves what follows"
     if len(statuses) > expected + 1:
-        return SMUGGLED, f"{len(statuses)} answers to {expected + 1} messages"
+        return SMUGGLED, f"{len(statuses)} answers where {expected + 1} are the most"
+    if refused and len(statuses) > refused[0]:
+        return CONTINUED, "refuses it, and still serves what follows"
     if REQUEST_TIMEOUT in statuses or (end == OPEN and len(statuses) < expected):
         return HUNG, f"waits for more of what must be refused ({allowed})"
     if len(statuses) < expected or statuses[expected - 1] in {*REFUSALS, *case.outcomes}:
@@ -116,7 +117,7 @@ def _of_valid(case: Case, statuses: tuple[int, ...], end: str) -> tuple[str, str
     count = len(statuses)
     refused = count <= expected and (not statuses or statuses[-1] in REFUSALS_OF_VALID)
     if count > expected + 1:
-        return SMUGGLED, f"{count} answers to {expected + 1} requests"
+        return SMUGGLED, f"{count} answers where {expected + 1} are the most"
     if REQUEST_TIMEOUT in statuses or (end == OPEN and count <= expected and not refused):
         return HUNG, "waits for more of a message that is complete"
     if end == OPEN and not statuses:
