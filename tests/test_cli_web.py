@@ -241,6 +241,13 @@ class TestAudit:
         assert result.stderr.startswith(f"reactorlib: cannot connect to {place}: ")
         assert "Traceback" not in result.stderr
 
+    @pytest.mark.parametrize("place", ["a..b:80", "[::1]:1"])
+    def test_a_place_where_there_is_none(self, place: str) -> None:
+        result = run("http-audit", place)
+        assert (result.returncode, result.stdout) == (1, "")
+        assert result.stderr.startswith(f"reactorlib: cannot connect to {place}: ")
+        assert len(result.stderr.splitlines()) == 1
+
     @pytest.mark.parametrize(
         "arguments",
         [

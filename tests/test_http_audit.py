@@ -28,6 +28,7 @@ from reactorlib.error import ConnectError
 from reactorlib.protocol import Factory, Protocol
 from reactorlib.protocols.http.corpus import REQUESTS, Case
 from reactorlib.protocols.http.factory import HTTPFactory
+from reactorlib.task import LoopingCall
 from reactorlib.testing.contract.tcp_peers import Net, TCPContractBase
 
 BAD = Case("BAD", b"bad\r\n\r\n", (400, 501), "what must be refused", 0)
@@ -182,6 +183,18 @@ class Garbling(Protocol):
         self.transport.write(b"<html>what is a status line?</html>")
 
 
+class Dripping(Protocol):
+    """Never ends to announce its answer."""
+
+    def connectionMade(self) -> None:
+        self.loop = LoopingCall(self.transport.write, b"HTTP/1.1 100 Continue\r\n\r\n")
+        self.loop.clock = self.transport.reactor
+        self.loop.start(0.001)
+
+    def connectionLost(self, reason: Any) -> None:  # type: ignore[override]
+        self.loop.stop()
+
+
 class OneRequest(Protocol):
     """Refuses whatever has bytes behind it, as a server may when it was told to close."""
 
@@ -238,6 +251,9 @@ class TestAudit(TCPContractBase):
     def test_one_that_hangs(self, audited: Any) -> None:
         found = audited(Speechless, BAD, GOOD, THREE, timeout=0.05)
         assert found == {"BAD": "hung", "GOOD": "hung", "THREE": "hung"}
+
+    def test_one_that_goes_on_for_ever(self, audited: Any) -> None:
+        assert audited(Dripping, BAD, GOOD, timeout=0.05) == {"BAD": "hung", "GOOD": "hung"}
 
     @pytest.mark.parametrize("server", [Closing, Resetting])
     def test_one_that_ends_the_connection(self, audited: Any, server: Any) -> None:

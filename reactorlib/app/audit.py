@@ -35,6 +35,7 @@ PLAIN = Case("", b"GET / HTTP/1.1\r\nHost: example.com\r\n\r\n", (ACCEPTED,), "a
 BEHIND = b"GET /http-audit HTTP/1.1\r\nHost: example.com\r\nConnection: close\r\n\r\n"
 
 AT_ONCE = 16
+NOT_CONNECTED = (ConnectError, OSError)  # a name that is not found is an OSError
 # Seconds in which what must not come, an answer too many, would.
 GRACE = 1.0
 
@@ -59,12 +60,12 @@ class Audit:
             if finding is not None and finding.found == REFUSED:
                 # It may have been the request behind, which a last one must not have.
                 finding = judge(case, await self.ask(case, b""))
-        except ConnectError:
+        except NOT_CONNECTED:
             finding = judge(case, Seen((), UNREACHABLE))
         return finding
 
     async def ask(self, case: Case = PLAIN, behind: bytes = BEHIND) -> Seen:
-        """What comes of one case. Raises ConnectError when there is no connection."""
+        """What comes of one case. Raises one of NOT_CONNECTED."""
         exchange = Exchange(self._reactor, case, behind, self._timeout)
         await self._endpoint.connect(Factory.forProtocol(lambda: exchange))
         return await exchange.outcome

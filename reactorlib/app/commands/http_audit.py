@@ -7,11 +7,10 @@ import json
 from collections import Counter
 from typing import Any
 
-from reactorlib.app.audit import Audit
+from reactorlib.app.audit import NOT_CONNECTED, Audit
 from reactorlib.app.flags import add_flag, add_switch, address
 from reactorlib.app.mistakes import UserMistake
 from reactorlib.app.verdicts import KINDS, Finding
-from reactorlib.error import ConnectError
 from reactorlib.protocols.http.corpus import REQUESTS
 from reactorlib.running import run
 
@@ -54,7 +53,8 @@ def seconds(text: str) -> float:
 
 def start(reactor: Any, options: argparse.Namespace) -> None:
     """Runs the reactor itself, to the end of the audit. Raises SystemExit with the exit code."""
-    name = "{}:{}".format(*options.target)
+    host, port = options.target
+    name = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     plain, findings = run(audit, name, options, reactor=reactor)
     findings.sort(key=lambda finding: KINDS.index(finding.found))
     report = as_json if options.json else as_table
@@ -68,7 +68,7 @@ async def audit(reactor: Any, name: str, options: argparse.Namespace) -> tuple[i
     server = Audit(reactor, host, port, options.timeout)
     try:
         plain = await server.ask()
-    except (ConnectError, OSError) as cause:
+    except NOT_CONNECTED as cause:
         raise UserMistake(f"cannot connect to {name}: {cause}") from cause
     if not plain.statuses:
         raise UserMistake(f"{name} does not answer a plain request of HTTP/1.1 ({plain})")
