@@ -290,7 +290,7 @@ listen test
 @contextmanager
 def in_front(kind: str, target: str, folder: Path) -> Iterator[str]:
     """A proxy in front of that place. It inherits its port, which is bound already."""
-    with socket.create_server((HOST, 0)) as sock:
+    with socket.create_server((HOST, 0)) as sock, (folder / "log").open("wb") as log:
         port, number = sock.getsockname()[1], sock.fileno()
         file = folder / f"{kind}.cfg"
         template = NGINX_CONFIGURATION if kind == "nginx" else HAPROXY_CONFIGURATION
@@ -302,13 +302,13 @@ def in_front(kind: str, target: str, folder: Path) -> Iterator[str]:
             [NGINX, "-c", str(file)] if kind == "nginx" else [HAPROXY, "-q", "-db", "-f", file],
             pass_fds=[number],
             env={**os.environ, "NGINX": f"{number};"},
-            stderr=subprocess.PIPE,
+            stderr=log,
         )
     try:
         yield f"{HOST}:{port}"
     finally:
         process.terminate()
-        process.communicate(timeout=20)
+        process.wait(20)
 
 
 class TestProxies:
