@@ -1,8 +1,9 @@
 """The command line's entry: flags, backend, logging, one command, exit code.
 
 Exit codes: 0 after a good end, 1 after a mistake found while starting (a port
-taken, a file not found), 2 for wrong usage. The backend is installed before a
-command starts, so that a program run by it finds it in place.
+taken, a file not found) or when an audit found something, 2 for wrong usage. The
+backend is installed before a command starts, so that a program run by it finds it
+in place.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ COMMANDS = {
     "who": "reactorlib.app.commands.who",
     "finger": "reactorlib.app.commands.finger",
     "ident": "reactorlib.app.commands.ident",
+    "web": "reactorlib.app.commands.web",
+    "http-audit": "reactorlib.app.commands.http_audit",
     "forward": "reactorlib.app.commands.forward",
     "run": "reactorlib.app.commands.run",
 }
