@@ -108,10 +108,11 @@ class HTTPChannel(Protocol):
     def connectionMade(self) -> None:
         self.requests: list[ChannelRequest] = []
         self.transport.registerProducer(self, True)
-        # All that a request needs is the instance's own: it is found quicker there.
-        self.head = self.head
-        self.everyAnswer = self.everyAnswer
-        self.requestFactory = self.requestFactory
+        # What each request needs is the instance's own, and not under a name that the class
+        # has too: so it is found quicker.
+        self.parser = self.head
+        self.answers = self.everyAnswer
+        self.makeRequest = self.requestFactory
         self.allowPersistentConnections = self.allowPersistentConnections
         self.busy = False  # handling data, a few frames further up
         self._closing = False
@@ -137,9 +138,10 @@ class HTTPChannel(Protocol):
         if self._unread:
             data = self._unread + data
             self._unread = b""
-        now = self._seconds()
-        if now >= self.everyAnswer.expires:
-            self.everyAnswer.renew(now)
+        seconds = self._seconds
+        now = seconds()
+        if now >= self.answers.expires:
+            self.answers.renew(now)
         self.busy = True
         try:
             self._read(data)
@@ -155,7 +157,8 @@ class HTTPChannel(Protocol):
 
     def _read(self, data: bytes) -> None:
         """Serve what is there; keep what cannot be served yet."""
-        start, end, scanned, head = 0, len(data), self._scanned, self.head
+        start, end, scanned, head = 0, len(data), self._scanned, self.parser
+        values = head.values
         while start < end and not (self._held or self._closing):
             if self._receiving is not None:
                 start = self._receive(self._receiving, data, start, end)
@@ -165,7 +168,7 @@ class HTTPChannel(Protocol):
                 break
             length = requestHead(data, start, end, start + scanned, head.limits, head.out)
             if length > 0:
-                request = ChannelRequest(self, data, start + length, head.values())
+                request = ChannelRequest(self, data, start + length, values())
                 if self.requests:
                     if not request.safe:
                         self._hold(_BUSY)
@@ -433,8 +436,8 @@ class HTTPChannel(Protocol):
     def renew(self) -> None:
         """Have the Date of the next answer be today's."""
         now = self._seconds()
-        if now >= self.everyAnswer.expires:
-            self.everyAnswer.renew(now)
+        if now >= self.answers.expires:
+            self.answers.renew(now)
 
     def _settle(self) -> None:
         """Nothing is being handled: what is waited for now begins now."""

@@ -109,7 +109,7 @@ class ChannelRequest:
         if flags & HAS_BODY:
             self.incoming = head[6]
             if flags & CHUNKED_BODY:
-                self._decoder = ChunkDecoder(channel.head.limits)
+                self._decoder = ChunkDecoder(channel.parser.limits)
 
     # What the channel does with it
 
@@ -117,7 +117,8 @@ class ChannelRequest:
         """Make the request and let it begin."""
         try:
             data, head = self._data, self._head
-            request = self.request = self.channel.requestFactory(
+            make = self.channel.makeRequest
+            request = self.request = make(
                 self,
                 data[head[0] : head[1]],
                 data[head[2] : head[3]],
@@ -327,7 +328,7 @@ class ChannelRequest:
             lines.append(status_line(code, message))
             length = self._own_fields(code, headers, lines)
         else:
-            lines.append(self.channel.everyAnswer[code])
+            lines.append(self.channel.answers[code])
         lines += headers.lines()
         if self._switches(code):
             self._framing = SWITCHING
@@ -355,7 +356,7 @@ class ChannelRequest:
             raise ValueError("the body is framed by the server: set no Transfer-Encoding")
         if b"connection" in given and b"close" in headers.getHeader(b"connection", ()):
             self.persistent = False
-        lines.append(self.channel.everyAnswer.missing(given))
+        lines.append(self.channel.answers.missing(given))
         if b"content-length" not in given:
             return -1
         if code == 204:
@@ -407,7 +408,7 @@ class ChannelRequest:
             return
         length = len(body)
         last = LENGTHS[length] if length < KNOWN_LENGTHS else length_line(length)
-        head = channel.everyAnswer[code]
+        head = channel.answers[code]
         channel.send(b"".join((head, *headers.lines(), last, body)))
         self._framing = FINISHED
         self.request = None
