@@ -312,7 +312,7 @@ class ChannelRequest:
             raise RuntimeError("the answer has begun already")
         if self._head[4]:
             lines = [status_line(code)]
-            lines += (headers or NO_HEADERS).lines()
+            lines += (headers or NO_HEADERS).checkedLines()
             self.send(b"".join([*lines, b"\r\n"]))
 
     def writeHeaders(self, code: int, headers: Headers, message: bytes | None = None) -> None:
@@ -324,12 +324,12 @@ class ChannelRequest:
         lines: list[bytes] = []
         length = -1
         self.channel.renew()
-        if headers.framed or message is not None:
+        if message is not None or not headers.plain:
             lines.append(status_line(code, message))
             length = self._own_fields(code, headers, lines)
         else:
             lines.append(self.channel.answers[code])
-        lines += headers.lines()
+        lines += headers.checkedLines()
         if self._switches(code):
             self._framing = SWITCHING
         elif self._head[5] & IS_HEAD or code in WITHOUT_BODY:
@@ -399,7 +399,7 @@ class ChannelRequest:
         channel = self.channel
         if (
             self._framing
-            or headers.framed
+            or not headers.plain
             or message is not None
             or code in WITHOUT_BODY
             or not (self._plain and self.persistent and channel.busy)
@@ -409,7 +409,7 @@ class ChannelRequest:
         length = len(body)
         last = LENGTHS[length] if length < KNOWN_LENGTHS else length_line(length)
         head = channel.answers[code]
-        channel.send(b"".join((head, *headers.lines(), last, body)))
+        channel.send(b"".join((head, *headers.lines, last, body)))
         self._framing = FINISHED
         self.request = None
         channel.finished(self)
