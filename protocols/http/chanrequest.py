@@ -101,15 +101,21 @@ class ChannelRequest:
         self._until = until
         self._head = head
         self._framing = UNSENT
-        self._plain = flags & UNUSUAL == KEEP_ALIVE and head[4]
-        self.persistent = channel.allowPersistentConnections and flags & KEEP_ALIVE != 0
         self.request: Any = None
         # Bytes of the body that have not come yet; -1 until all of an unknown number have.
         self.incoming = 0
+        self._plain = head[4]
+        self.persistent = channel.allowPersistentConnections
+        if flags & UNUSUAL != KEEP_ALIVE:
+            self._unusual(flags)
+
+    def _unusual(self, flags: int) -> None:
+        self._plain = 0
+        self.persistent = self.persistent and flags & KEEP_ALIVE != 0
         if flags & HAS_BODY:
-            self.incoming = head[6]
+            self.incoming = self._head[6]
             if flags & CHUNKED_BODY:
-                self._decoder = ChunkDecoder(channel.parser.limits)
+                self._decoder = ChunkDecoder(self.channel.parser.limits)
 
     # What the channel does with it
 
