@@ -168,7 +168,7 @@ class HTTPChannel(Protocol):
                 break
             length = requestHead(data, start, end, start + scanned, head.limits, head.out)
             if length > 0:
-                request = ChannelRequest(self, data, start + length, values())
+                request = ChannelRequest(self, data, values())
                 if self.requests:
                     if not request.safe:
                         self._hold(_BUSY)
@@ -231,6 +231,19 @@ class HTTPChannel(Protocol):
             self.flush()
             self._sent += len(data)
             self.transport.write(data)
+
+    def answer(self, data: bytes) -> None:
+        """Write all of the answer whose turn it is: send and finished in one, while `busy`."""
+        if self._gathered is None:
+            self._sent += len(data)
+            self.transport.write(data)
+        else:
+            self.send(data)
+        del self.requests[0]
+        if self.requests:
+            self.requests[0].noLongerQueued()
+        if self._held:
+            self._release(_BODY_HELD | _BUSY)
 
     def flush(self) -> None:
         """Write what was gathered so far."""
@@ -348,7 +361,7 @@ class HTTPChannel(Protocol):
 
     def _refuse(self, status: int, reason: str) -> None:
         """Answer what is no request, in its turn, and close."""
-        request = ChannelRequest(self, b"", 0, NO_HEAD)
+        request = ChannelRequest(self, b"", NO_HEAD)
         if self.requests:
             request.wait()
         self.requests.append(request)

@@ -76,7 +76,6 @@ class ChannelRequest:
         "_framing",
         "_head",
         "_plain",
-        "_until",
         "channel",
         "incoming",
         "persistent",
@@ -93,12 +92,11 @@ class ChannelRequest:
     _following: Deferred[Any] | None = None
     _lost = False
 
-    def __init__(self, channel: HTTPChannel, data: bytes, until: int, head: Any) -> None:
-        """`head` is what the parser made of `data`, which ends at `until`."""
+    def __init__(self, channel: HTTPChannel, data: bytes, head: Any) -> None:
+        """`head` is what the parser made of `data`, which may go on behind it."""
         flags = head[5]
         self.channel = channel
         self._data = data
-        self._until = until
         self._head = head
         self._framing = UNSENT
         self.request: Any = None
@@ -278,7 +276,7 @@ class ChannelRequest:
         return Headers.deferred(self._pairs)
 
     def _pairs(self) -> list[tuple[bytes, bytes]]:
-        return readFields(self._data, self._head[7], self._until - 2, self._head[8])
+        return readFields(self._data, self._head[7], len(self._data), self._head[8])
 
     def _trailers(self) -> list[tuple[bytes, bytes]]:
         return [] if self._decoder is None else self._decoder.trailers
@@ -415,10 +413,9 @@ class ChannelRequest:
         length = len(body)
         last = LENGTHS[length] if length < KNOWN_LENGTHS else length_line(length)
         head = channel.answers[code]
-        channel.send(b"".join((head, *headers.lines, last, body)))
+        channel.answer(b"".join((head, *headers.lines, last, body)))
         self._framing = FINISHED
         self.request = None
-        channel.finished(self)
 
     def _write_response(
         self, code: int, headers: Headers, body: bytes, message: bytes | None

@@ -138,7 +138,8 @@ class ResponseHead(_Head):
 def readFields(data: bytes, start: int, end: int, count: int) -> Fields:
     """Name and value of `count` field lines, at most, of a section that the parser accepted.
 
-    The section goes from fields_start to 2 bytes before the end of the head.
+    The section goes from fields_start to 2 bytes before the end of the head; what stands
+    behind those lines is not read.
     """
     table = _new("uint32_t[]", 4 * count)
     found = _lib.http_fields(data, start, end, table, count)
