@@ -135,16 +135,18 @@ class HTTPChannel(Protocol):
             if not self._closing:
                 self._unread += data
             return
+        scanned = 0
         if self._unread:
             data = self._unread + data
             self._unread = b""
+            scanned, self._scanned = self._scanned, 0
         seconds = self._seconds
         now = seconds()
         if now >= self.answers.expires:
             self.answers.renew(now)
         self.busy = True
         try:
-            self._read(data)
+            self._read(data, scanned)
         finally:
             self.busy = False
             if self._gathered is not None:
@@ -155,9 +157,10 @@ class HTTPChannel(Protocol):
             self._partial = False
             self._since = now
 
-    def _read(self, data: bytes) -> None:
-        """Serve what is there; keep what cannot be served yet."""
-        start, end, scanned, head = 0, len(data), self._scanned, self.parser
+    def _read(self, data: bytes, scanned: int) -> None:
+        """Serve what is there; keep what cannot be served yet. A head of which `scanned`
+        bytes have been looked at begins the data."""
+        start, end, head = 0, len(data), self.parser
         values = head.values
         while start < end and not (self._held or self._closing):
             if self._receiving is not None:
@@ -187,9 +190,9 @@ class HTTPChannel(Protocol):
             else:
                 self._refuse(-length, str(parseError(length, head.out.flags)))
                 return
-        self._scanned = scanned
         if start < end:
             self._unread = data[start:] + self._unread
+            self._scanned = scanned
 
     def _may_begin(self) -> bool:
         """Whether another request may begin beside those that are not finished."""

@@ -413,7 +413,7 @@ class ChannelRequest:
         length = len(body)
         last = LENGTHS[length] if length < KNOWN_LENGTHS else length_line(length)
         head = channel.answers[code]
-        channel.answer(b"".join((head, *headers.lines, last, body)))
+        channel.answer(b"".join([head, *headers.lines, last, body]))
         self._framing = FINISHED
         self.request = None
 
