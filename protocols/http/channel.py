@@ -169,7 +169,7 @@ class HTTPChannel(Protocol):
             if self.requests and not self._may_begin():
                 self._hold(_BUSY)
                 break
-            length = requestHead(data, start, end, start + scanned, head.limits, head.out)
+            length = requestHead(data, start, end, start + scanned, head.out)
             if length > 0:
                 request = ChannelRequest(self, data, values())
                 if self.requests:
