@@ -54,11 +54,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("reactorlib")
 
-# But for the first, the answer to a request with one of these is not made in one go.
+# Most requests have the first of these and no other.
 UNUSUAL = KEEP_ALIVE | IS_HEAD | IS_CONNECT | HAS_BODY
 KNOWN_LENGTHS = 1024
 LENGTHS = tuple(map(length_line, range(KNOWN_LENGTHS)))
 LAST_CHUNK = b"0\r\n\r\n"
+CLOSE = b"Connection: close\r\n"
 LARGE = 16_384  # from here on data is not copied for the sake of one write less
 VERSIONS = ((1, 0), (1, 1))
 SAFE = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE"))
@@ -102,13 +103,14 @@ class ChannelRequest:
         self.request: Any = None
         # Bytes of the body that have not come yet; -1 until all of an unknown number have.
         self.incoming = 0
-        self._plain = head[4]
+        self._plain = head[4]  # whether the answer may leave in one piece
         self.persistent = channel.allowPersistentConnections
         if flags & UNUSUAL != KEEP_ALIVE:
             self._unusual(flags)
 
     def _unusual(self, flags: int) -> None:
-        self._plain = 0
+        if flags & (IS_HEAD | IS_CONNECT):
+            self._plain = 0
         self.persistent = self.persistent and flags & KEEP_ALIVE != 0
         if flags & HAS_BODY:
             self.incoming = self._head[6]
@@ -370,7 +372,7 @@ class ChannelRequest:
     def _connection(self, headers: Headers) -> bytes:
         if headers.hasHeader(b"connection"):
             return b""
-        return b"Connection: keep-alive\r\n" if self.persistent else b"Connection: close\r\n"
+        return b"Connection: keep-alive\r\n" if self.persistent else CLOSE
 
     def _switches(self, code: int) -> bool:
         """Whether this answer makes the connection another protocol's."""
@@ -400,22 +402,29 @@ class ChannelRequest:
     def writeResponse(
         self, code: int, headers: Headers, body: bytes, message: bytes | None = None
     ) -> None:
-        channel = self.channel
         if (
             self._framing
-            or not headers.plain
+            or self.incoming
+            or not (self._plain and headers.plain)
             or message is not None
             or code in WITHOUT_BODY
-            or not (self._plain and self.persistent and channel.busy)
         ):
             self._write_response(code, headers, body, message)
             return
+        channel = self.channel
         length = len(body)
         last = LENGTHS[length] if length < KNOWN_LENGTHS else length_line(length)
-        head = channel.answers[code]
-        channel.answer(b"".join([head, *headers.lines, last, body]))
-        self._framing = FINISHED
-        self.request = None
+        if channel.busy and self.persistent:
+            channel.answer(b"".join([channel.answers[code], *headers.lines, last, body]))
+            self._framing = FINISHED
+            self.request = None
+        else:
+            channel.renew()
+            close = b"" if self.persistent else CLOSE
+            channel.send(b"".join([channel.answers[code], *headers.lines, close, last, body]))
+            self._framing = FINISHED
+            self.request = None
+            channel.finished(self)
 
     def _write_response(
         self, code: int, headers: Headers, body: bytes, message: bytes | None
@@ -494,6 +503,7 @@ class ChannelRequest:
 
     def monitorCongestion(self, callback: Any) -> None:
         self._callback = callback
+        self._plain = 0
         if self._waiting is None and self._framing != FINISHED:
             self.channel.flush()
             self.channel.transport.monitorCongestion(callback)
