@@ -108,10 +108,11 @@ class HTTPChannel(Protocol):
     def connectionMade(self) -> None:
         self.requests: list[ChannelRequest] = []
         self.transport.registerProducer(self, True)
-        # All that a request needs is the instance's own: it is found quicker there.
-        self.head = self.head
-        self.everyAnswer = self.everyAnswer
-        self.requestFactory = self.requestFactory
+        # What each request needs is the instance's own, and not under a name that the class
+        # has too: so it is found quicker.
+        self.parser = self.head
+        self.answers = self.everyAnswer
+        self.makeRequest = self.requestFactory
         self.allowPersistentConnections = self.allowPersistentConnections
         self.busy = False  # handling data, a few frames further up
         self._closing = False
@@ -134,15 +135,18 @@ class HTTPChannel(Protocol):
             if not self._closing:
                 self._unread += data
             return
+        scanned = 0
         if self._unread:
             data = self._unread + data
             self._unread = b""
-        now = self._seconds()
-        if now >= self.everyAnswer.expires:
-            self.everyAnswer.renew(now)
+            scanned, self._scanned = self._scanned, 0
+        seconds = self._seconds
+        now = seconds()
+        if now >= self.answers.expires:
+            self.answers.renew(now)
         self.busy = True
         try:
-            self._read(data)
+            self._read(data, scanned)
         finally:
             self.busy = False
             if self._gathered is not None:
@@ -153,9 +157,11 @@ class HTTPChannel(Protocol):
             self._partial = False
             self._since = now
 
-    def _read(self, data: bytes) -> None:
-        """Serve what is there; keep what cannot be served yet."""
-        start, end, scanned, head = 0, len(data), self._scanned, self.head
+    def _read(self, data: bytes, scanned: int) -> None:
+        """Serve what is there; keep what cannot be served yet. A head of which `scanned`
+        bytes have been looked at begins the data."""
+        start, end, head = 0, len(data), self.parser
+        values = head.values
         while start < end and not (self._held or self._closing):
             if self._receiving is not None:
                 start = self._receive(self._receiving, data, start, end)
@@ -163,9 +169,9 @@ class HTTPChannel(Protocol):
             if self.requests and not self._may_begin():
                 self._hold(_BUSY)
                 break
-            length = requestHead(data, start, end, start + scanned, head.limits, head.out)
+            length = requestHead(data, start, end, start + scanned, head.out)
             if length > 0:
-                request = ChannelRequest(self, data, start + length, head.values())
+                request = ChannelRequest(self, data, values())
                 if self.requests:
                     if not request.safe:
                         self._hold(_BUSY)
@@ -184,9 +190,9 @@ class HTTPChannel(Protocol):
             else:
                 self._refuse(-length, str(parseError(length, head.out.flags)))
                 return
-        self._scanned = scanned
         if start < end:
             self._unread = data[start:] + self._unread
+            self._scanned = scanned
 
     def _may_begin(self) -> bool:
         """Whether another request may begin beside those that are not finished."""
@@ -228,6 +234,19 @@ class HTTPChannel(Protocol):
             self.flush()
             self._sent += len(data)
             self.transport.write(data)
+
+    def answer(self, data: bytes) -> None:
+        """Write all of the answer whose turn it is: send and finished in one, while `busy`."""
+        if self._gathered is None:
+            self._sent += len(data)
+            self.transport.write(data)
+        else:
+            self.send(data)
+        del self.requests[0]
+        if self.requests:
+            self.requests[0].noLongerQueued()
+        if self._held:
+            self._release(_BODY_HELD | _BUSY)
 
     def flush(self) -> None:
         """Write what was gathered so far."""
@@ -345,7 +364,7 @@ class HTTPChannel(Protocol):
 
     def _refuse(self, status: int, reason: str) -> None:
         """Answer what is no request, in its turn, and close."""
-        request = ChannelRequest(self, b"", 0, NO_HEAD)
+        request = ChannelRequest(self, b"", NO_HEAD)
         if self.requests:
             request.wait()
         self.requests.append(request)
@@ -433,8 +452,8 @@ class HTTPChannel(Protocol):
     def renew(self) -> None:
         """Have the Date of the next answer be today's."""
         now = self._seconds()
-        if now >= self.everyAnswer.expires:
-            self.everyAnswer.renew(now)
+        if now >= self.answers.expires:
+            self.answers.renew(now)
 
     def _settle(self) -> None:
         """Nothing is being handled: what is waited for now begins now."""

@@ -54,11 +54,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("reactorlib")
 
-# But for the first, the answer to a request with one of these is not made in one go.
+# Most requests have the first of these and no other.
 UNUSUAL = KEEP_ALIVE | IS_HEAD | IS_CONNECT | HAS_BODY
 KNOWN_LENGTHS = 1024
 LENGTHS = tuple(map(length_line, range(KNOWN_LENGTHS)))
 LAST_CHUNK = b"0\r\n\r\n"
+CLOSE = b"Connection: close\r\n"
 LARGE = 16_384  # from here on data is not copied for the sake of one write less
 VERSIONS = ((1, 0), (1, 1))
 SAFE = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE"))
@@ -76,7 +77,6 @@ class ChannelRequest:
         "_framing",
         "_head",
         "_plain",
-        "_until",
         "channel",
         "incoming",
         "persistent",
@@ -93,23 +93,29 @@ class ChannelRequest:
     _following: Deferred[Any] | None = None
     _lost = False
 
-    def __init__(self, channel: HTTPChannel, data: bytes, until: int, head: Any) -> None:
-        """`head` is what the parser made of `data`, which ends at `until`."""
+    def __init__(self, channel: HTTPChannel, data: bytes, head: Any) -> None:
+        """`head` is what the parser made of `data`, which may go on behind it."""
         flags = head[5]
         self.channel = channel
         self._data = data
-        self._until = until
         self._head = head
         self._framing = UNSENT
-        self._plain = flags & UNUSUAL == KEEP_ALIVE and head[4]
-        self.persistent = channel.allowPersistentConnections and flags & KEEP_ALIVE != 0
         self.request: Any = None
         # Bytes of the body that have not come yet; -1 until all of an unknown number have.
         self.incoming = 0
+        self._plain = head[4]  # whether the answer may leave in one piece
+        self.persistent = channel.allowPersistentConnections
+        if flags & UNUSUAL != KEEP_ALIVE:
+            self._unusual(flags)
+
+    def _unusual(self, flags: int) -> None:
+        if flags & (IS_HEAD | IS_CONNECT):
+            self._plain = 0
+        self.persistent = self.persistent and flags & KEEP_ALIVE != 0
         if flags & HAS_BODY:
-            self.incoming = head[6]
+            self.incoming = self._head[6]
             if flags & CHUNKED_BODY:
-                self._decoder = ChunkDecoder(channel.head.limits)
+                self._decoder = ChunkDecoder(self.channel.parser.limits)
 
     # What the channel does with it
 
@@ -117,7 +123,8 @@ class ChannelRequest:
         """Make the request and let it begin."""
         try:
             data, head = self._data, self._head
-            request = self.request = self.channel.requestFactory(
+            make = self.channel.makeRequest
+            request = self.request = make(
                 self,
                 data[head[0] : head[1]],
                 data[head[2] : head[3]],
@@ -271,7 +278,7 @@ class ChannelRequest:
         return Headers.deferred(self._pairs)
 
     def _pairs(self) -> list[tuple[bytes, bytes]]:
-        return readFields(self._data, self._head[7], self._until - 2, self._head[8])
+        return readFields(self._data, self._head[7], len(self._data), self._head[8])
 
     def _trailers(self) -> list[tuple[bytes, bytes]]:
         return [] if self._decoder is None else self._decoder.trailers
@@ -311,7 +318,7 @@ class ChannelRequest:
             raise RuntimeError("the answer has begun already")
         if self._head[4]:
             lines = [status_line(code)]
-            lines += (headers or NO_HEADERS).lines()
+            lines += (headers or NO_HEADERS).checkedLines()
             self.send(b"".join([*lines, b"\r\n"]))
 
     def writeHeaders(self, code: int, headers: Headers, message: bytes | None = None) -> None:
@@ -323,12 +330,12 @@ class ChannelRequest:
         lines: list[bytes] = []
         length = -1
         self.channel.renew()
-        if headers.framed or message is not None:
+        if message is not None or not headers.plain:
             lines.append(status_line(code, message))
             length = self._own_fields(code, headers, lines)
         else:
-            lines.append(self.channel.everyAnswer[code])
-        lines += headers.lines()
+            lines.append(self.channel.answers[code])
+        lines += headers.checkedLines()
         if self._switches(code):
             self._framing = SWITCHING
         elif self._head[5] & IS_HEAD or code in WITHOUT_BODY:
@@ -355,7 +362,7 @@ class ChannelRequest:
             raise ValueError("the body is framed by the server: set no Transfer-Encoding")
         if b"connection" in given and b"close" in headers.getHeader(b"connection", ()):
             self.persistent = False
-        lines.append(self.channel.everyAnswer.missing(given))
+        lines.append(self.channel.answers.missing(given))
         if b"content-length" not in given:
             return -1
         if code == 204:
@@ -365,7 +372,7 @@ class ChannelRequest:
     def _connection(self, headers: Headers) -> bytes:
         if headers.hasHeader(b"connection"):
             return b""
-        return b"Connection: keep-alive\r\n" if self.persistent else b"Connection: close\r\n"
+        return b"Connection: keep-alive\r\n" if self.persistent else CLOSE
 
     def _switches(self, code: int) -> bool:
         """Whether this answer makes the connection another protocol's."""
@@ -395,23 +402,29 @@ class ChannelRequest:
     def writeResponse(
         self, code: int, headers: Headers, body: bytes, message: bytes | None = None
     ) -> None:
-        channel = self.channel
         if (
             self._framing
-            or headers.framed
+            or self.incoming
+            or not (self._plain and headers.plain)
             or message is not None
             or code in WITHOUT_BODY
-            or not (self._plain and self.persistent and channel.busy)
         ):
             self._write_response(code, headers, body, message)
             return
+        channel = self.channel
         length = len(body)
         last = LENGTHS[length] if length < KNOWN_LENGTHS else length_line(length)
-        head = channel.everyAnswer[code]
-        channel.send(b"".join((head, *headers.lines(), last, body)))
-        self._framing = FINISHED
-        self.request = None
-        channel.finished(self)
+        if channel.busy and self.persistent:
+            channel.answer(b"".join([channel.answers[code], *headers.lines, last, body]))
+            self._framing = FINISHED
+            self.request = None
+        else:
+            channel.renew()
+            close = b"" if self.persistent else CLOSE
+            channel.send(b"".join([channel.answers[code], *headers.lines, close, last, body]))
+            self._framing = FINISHED
+            self.request = None
+            channel.finished(self)
 
     def _write_response(
         self, code: int, headers: Headers, body: bytes, message: bytes | None
@@ -490,6 +503,7 @@ class ChannelRequest:
 
     def monitorCongestion(self, callback: Any) -> None:
         self._callback = callback
+        self._plain = 0
         if self._waiting is None and self._framing != FINISHED:
             self.channel.flush()
             self.channel.transport.monitorCongestion(callback)

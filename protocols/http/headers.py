@@ -16,7 +16,6 @@ Facts, then decision:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, KeysView, Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 
 from reactorlib.protocols.http.fields.handler import HeaderHandler
@@ -49,15 +48,29 @@ def _line(name: bytes, value: bytes) -> bytes:
     return b"%b: %b\r\n" % (name, value)
 
 
-@lru_cache(_KEPT)
-def _made(
-    name: str | bytes, values: tuple[str | bytes, ...]
-) -> tuple[bytes, tuple[bytes, ...], tuple[_Field, ...], bool]:
-    """The lower-case name, and it for each field; their lines, and whether they frame."""
-    raw = name.encode("ascii") if isinstance(name, str) else name
-    lines = tuple([_line(raw, _raw(value)) for value in values])
-    key = raw.lower()
-    return key, (key,) * len(lines), lines, key in _FRAMING and bool(lines)
+_Name = str | bytes
+_Made = tuple[bytes, tuple[bytes, ...], tuple[_Field, ...], bool]
+
+
+class _Known(dict[tuple[_Name, tuple[_Name, ...]], _Made]):
+    """Of a name and values, what is kept of those that were set last.
+
+    The name in lower case, and that for each field; their lines; whether they are plain.
+    A dict that is emptied when it is full: finding is half the work of an lru_cache's.
+    """
+
+    def __missing__(self, field: tuple[_Name, tuple[_Name, ...]]) -> _Made:
+        name, values = field
+        raw = name.encode("ascii") if isinstance(name, str) else name
+        lines = tuple([_line(raw, _raw(value)) for value in values])
+        key = raw.lower()
+        if len(self) == _KEPT:
+            self.clear()
+        made = self[field] = key, (key,) * len(lines), lines, key not in _FRAMING or not lines
+        return made
+
+
+_known = _Known()
 
 
 def _raw(value: str | bytes) -> bytes:
@@ -96,20 +109,20 @@ class Headers:
     ASCII, values in ISO-8859-1). `headers` maps names to typed values, `rawHeaders`
     names to lists of bytes. `handler` reads and writes the typed ones.
 
-    `framed` is true once a field was set that frames the message or stands in each;
-    `immutable` once makeImmutable was called.
+    `immutable` is true once makeImmutable was called. As long as `plain` is true, `lines`
+    are what is to be sent; it is false once a field was set that frames the message or
+    stands in each, and for fields that came from a peer.
     """
 
     __slots__ = (
-        "_fields",
         "_handler",
         "_index",
         "_keys",
         "_make",
         "_typed",
-        "_unchecked",
-        "framed",
         "immutable",
+        "lines",
+        "plain",
     )
 
     def __init__(
@@ -119,14 +132,13 @@ class Headers:
         handler: HeaderHandler = DefaultHTTPHandler,
     ) -> None:
         # Tuples: an empty one is free, and those of the first name are the cache's own.
-        self._fields: tuple[Any, ...] = ()  # of _Field
+        self.lines: tuple[Any, ...] = ()  # of _Field
         self._keys: tuple[bytes, ...] = ()  # of each field, its name in lower case
         self._index: dict[bytes, list[bytes]] | None = None
         self._typed: dict[bytes, Any] | None = None
         self._make: Callable[[], Sequence[tuple[bytes, bytes]]] | None = None
-        self._unchecked = False  # some of the fields came from a peer
         self.immutable = False
-        self.framed = False
+        self.plain = True
         self._handler = handler
         if rawHeaders:
             for name, values in rawHeaders.items():
@@ -148,16 +160,15 @@ class Headers:
         """
         headers = cls(None, None, handler)
         headers._make = make
+        headers.plain = False
         return headers
 
     def _look(self) -> None:
         """Have the deferred fields made."""
         assert self._make is not None
-        self._fields = tuple(self._make())
+        self.lines = tuple(self._make())
         self._make = None
-        self._unchecked = True
-        self._keys = tuple([name.lower() for name, _ in self._fields])
-        self.framed = not _FRAMING.isdisjoint(self._keys)
+        self._keys = tuple([name.lower() for name, _ in self.lines])
 
     def _values(self) -> dict[bytes, list[bytes]]:
         """The values of each name that is there."""
@@ -166,7 +177,7 @@ class Headers:
         index = self._index
         if index is None:
             index = self._index = {}
-            for key, field in zip(self._keys, self._fields, strict=True):
+            for key, field in zip(self._keys, self.lines, strict=True):
                 value = field[1] if isinstance(field, tuple) else _pair(field)[1]
                 index.setdefault(key, []).append(value)
         return index
@@ -207,24 +218,24 @@ class Headers:
             self._ready_to_change()
         if values.__class__ is not tuple:
             values = _several(values)
-        key, keys, lines, framing = _made(name, values)
+        key, keys, lines, plain = _known[name, values]
         if key in self._keys:
             self._remove(key)
         self._keys += keys
-        self._fields += lines
+        self.lines += lines
         self._index = None
-        if framing:
-            self.framed = True
+        if not plain:
+            self.plain = False
 
     def addRawHeader(self, name: str | bytes, value: str | bytes) -> None:
         """Add one field behind all others. Raises as setRawHeaders does."""
         if self.immutable or self._make is not None:
             self._ready_to_change()
-        key, keys, lines, framing = _made(name, (value,))
+        key, keys, lines, plain = _known[name, (value,)]
         self._keys += keys
-        self._fields += lines
+        self.lines += lines
         self._index = None
-        self.framed = self.framed or framing
+        self.plain = self.plain and plain
         if self._typed:
             self._typed.pop(key, None)
 
@@ -239,7 +250,7 @@ class Headers:
     def _remove(self, key: bytes) -> None:
         kept = [number for number, other in enumerate(self._keys) if other != key]
         self._keys = tuple([self._keys[number] for number in kept])
-        self._fields = tuple([self._fields[number] for number in kept])
+        self.lines = tuple([self.lines[number] for number in kept])
         self._index = None
         if self._typed:
             self._typed.pop(key, None)
@@ -287,20 +298,18 @@ class Headers:
 
     # As a whole
 
-    def lines(self) -> tuple[bytes, ...]:
-        """The lines to send, each with its CRLF.
+    def checkedLines(self) -> tuple[bytes, ...]:
+        """The lines to send, each with its CRLF, whatever `plain` is.
 
         Raises ValueError if a field that came from a peer must not be sent on.
         """
         if self._make is not None:
             self._look()
-        if self._unchecked:
-            return tuple([_sent(field) for field in self._fields])
-        return self._fields
+        return tuple([_sent(field) for field in self.lines])
 
     def toBytes(self) -> bytes:
         """The lines to send in one piece, without the empty line at the end."""
-        return b"".join(self.lines())
+        return b"".join(self.checkedLines())
 
     def makeImmutable(self) -> None:
         """From now on, every change raises TypeError."""
@@ -311,15 +320,14 @@ class Headers:
         if self._make is not None:
             self._look()
         twin = type(self)(None, None, self._handler)
-        twin._fields, twin._keys = self._fields, self._keys
-        twin.framed, twin._unchecked = self.framed, self._unchecked
+        twin.lines, twin._keys, twin.plain = self.lines, self._keys, self.plain
         return twin
 
     def __len__(self) -> int:
         """The number of fields; two of the same name are two."""
         if self._make is not None:
             self._look()
-        return len(self._fields)
+        return len(self.lines)
 
     def __bool__(self) -> bool:
         """True, with no field too: `headers or Headers()` would lose the empty ones."""
@@ -342,6 +350,6 @@ class Headers:
             self._look()
         shown = [
             f"{name!r}: {'(hidden)' if name.lower() in _SECRET else value!r}"
-            for name, value in map(_pair, self._fields)
+            for name, value in map(_pair, self.lines)
         ]
         return f"<Headers {{{', '.join(shown)}}}>"

@@ -6,7 +6,7 @@ grammar, is refused with HTTPParseError, at the first byte that decides it; and
 the outcome does not depend on how the bytes were divided. After a refusal
 nothing more of that connection must be read.
 
-For the hot path, `requestHead(data, start, end, scanned, head.limits, head.out)`
+For the hot path, `requestHead(data, start, end, scanned, head.out)`
 with `head = RequestHead()` is the function in C itself, with its answers as
 protocols/native/http_api.h has them: the head's length, 0 if more bytes are
 needed, or minus the status; then `head.values()` gives the integers. What it
@@ -86,10 +86,9 @@ class _Head:
         self, line: int = MAX_LINE, head: int = MAX_HEAD, fields: int = MAX_FIELDS
     ) -> None:
         self.limits = _new("struct http_limits *", (line, head, fields))
-        self.out = _new(self._type)
-        self.values: Callable[[], tuple[int, ...]] = partial(
-            _LAYOUT.unpack_from, memoryview(_buffer(self.out))
-        )
+        self.out = _new(self._type, {"limits": self.limits[0]})
+        found = memoryview(_buffer(self.out))[-_LAYOUT.size :]
+        self.values: Callable[[], tuple[int, ...]] = partial(_LAYOUT.unpack_from, found)
 
     def parse(
         self, data: bytes, start: int = 0, end: int | None = None, scanned: int | None = None
@@ -100,7 +99,7 @@ class _Head:
         """
         end = len(data) if end is None else end
         scanned = start if scanned is None else scanned
-        length = self._parse(data, start, end, scanned, self.limits, self.out)
+        length = self._parse(data, start, end, scanned, self.out)
         if length < 0:
             raise parseError(length, self.out.flags)
         return length
@@ -138,7 +137,8 @@ class ResponseHead(_Head):
 def readFields(data: bytes, start: int, end: int, count: int) -> Fields:
     """Name and value of `count` field lines, at most, of a section that the parser accepted.
 
-    The section goes from fields_start to 2 bytes before the end of the head.
+    The section goes from fields_start to 2 bytes before the end of the head; what stands
+    behind those lines is not read.
     """
     table = _new("uint32_t[]", 4 * count)
     found = _lib.http_fields(data, start, end, table, count)

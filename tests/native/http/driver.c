@@ -26,7 +26,7 @@
 
 enum { ROOM = 1 << 17, EVERY_END = 700, FIELDS = 16, PIECES = 3 };
 
-static const struct http_limits limits = {8192, 16384, 100};
+static const struct http_limits limits = {.line = 8192, .head = 16384, .fields = 100};
 static char *room, *room_end;
 static long calls;
 static uint64_t answers = 14695981039346656037u;
@@ -53,9 +53,11 @@ static int section(enum kind kind, const char *data, uint32_t start, uint32_t en
     memset(out, 0, sizeof *out);
     switch (kind) {
     case REQUEST:
-        return http_request_head(data, start, end, scanned, &limits, &out->request);
+        out->request.limits = limits;
+        return http_request_head(data, start, end, scanned, &out->request);
     case RESPONSE:
-        return http_response_head(data, start, end, scanned, &limits, &out->response);
+        out->response.limits = limits;
+        return http_response_head(data, start, end, scanned, &out->response);
     default:
         return http_trailers(data, start, end, scanned, &limits, &out->trailers);
     }
