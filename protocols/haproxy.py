@@ -24,7 +24,7 @@ from typing import Any
 
 from zope.interface import implementer
 
-from reactorlib.address import UNIXAddress
+from reactorlib.address import IPv4Address, IPv6Address, UNIXAddress
 from reactorlib.defer import Deferred
 from reactorlib.endpoints import fields
 from reactorlib.endpoints.opening import OpeningClientEndpoint, OpeningFactory
@@ -55,6 +55,7 @@ LOOPBACK = ("127.0.0.0/8", "::1/128")
 EVERYBODY = ("0.0.0.0/0", "::/0")
 
 # In seconds. A header that was lost once on its way is sent again within 3.
+SHORTEST_TIMEOUT = 3.0
 TIMEOUT = 5.0
 LOG_INTERVAL = 1.0
 
@@ -68,12 +69,19 @@ def networks(trusted: Trusted) -> list[Network]:
     return [ip_network(text.strip()) for text in (EVERYBODY if texts == ["*"] else texts)]
 
 
+def _patience(timeout: float) -> float:
+    if timeout < SHORTEST_TIMEOUT:
+        shortest = f"{SHORTEST_TIMEOUT:g} seconds or more"
+        raise ValueError(f"the time for a header is {shortest}, not {timeout:g}")
+    return timeout
+
+
 @implementer(IProtocolFactory)
 class HAProxyWrappingFactory:
     """A factory for connections from proxies, whose headers say for whom they are.
 
-    `trusted` is what `networks` takes; `timeout` is in seconds, from the beginning of
-    a connection to the end of its header.
+    `trusted` is what `networks` takes; `timeout` is in seconds, 3 or more, from the
+    beginning of a connection to the end of its header. Raises ValueError.
     """
 
     def __init__(
@@ -83,7 +91,7 @@ class HAProxyWrappingFactory:
         timeout: float = TIMEOUT,
     ) -> None:
         self.wrappedFactory = wrappedFactory
-        self.timeout = timeout
+        self.timeout = _patience(timeout)
         self._networks = networks(trusted)
         self._refused = 0
         self._logged = float("-inf")
@@ -101,8 +109,8 @@ class HAProxyWrappingFactory:
     def _trusts(self, address: Any) -> bool:
         if isinstance(address, UNIXAddress):
             return True  # the file's permissions say who may connect
-        if address is None:
-            return False  # it was gone before it could be asked for
+        if not isinstance(address, IPv4Address | IPv6Address):
+            return False  # it was gone before it could be asked for, or is no peer's
         host = ip_address(address.host)
         host = getattr(host, "ipv4_mapped", None) or host
         return any(host in network for network in self._networks)
@@ -218,7 +226,7 @@ class _ServerEndpoint:
     def __init__(self, endpoint: Any, trusted: Trusted, timeout: float) -> None:
         self._endpoint = endpoint
         self._trusted = networks(trusted)
-        self._timeout = timeout
+        self._timeout = _patience(timeout)
 
     def listen(self, protocolFactory: Any) -> Deferred[Any]:
         factory = HAProxyWrappingFactory(protocolFactory, self._trusted, self._timeout)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from zope.interface import implementer
 
@@ -16,10 +16,8 @@ from reactorlib import error
 from reactorlib.address import from_sockaddr
 from reactorlib.failure import Failure
 from reactorlib.interfaces import IConnector
-
-if TYPE_CHECKING:
-    from reactorlib.connector import Race, Target
-    from reactorlib.tcp import Connection
+from reactorlib.race import Race, Target
+from reactorlib.tcp import Connection
 
 logger = logging.getLogger("reactorlib")
 

@@ -244,6 +244,24 @@ class SSLError(ConnectError):
     MESSAGE = "TLS failed"
 
 
+class NotTLSError(SSLError):
+    """The other side speaks something else."""
+
+    MESSAGE = "What the other side sends is not TLS"
+
+
+class HandshakeCutError(SSLError):
+    """One side ended before the hand-shake was done."""
+
+    MESSAGE = "The hand-shake was cut"
+
+
+class HandshakeTimeoutError(SSLError):
+    """The hand-shake was not done in the time allowed."""
+
+    MESSAGE = "The hand-shake was not done in the time allowed"
+
+
 class VerifyError(_Described):
     """Something that had to be verified was not."""
 
@@ -254,6 +272,12 @@ class PeerVerifyError(VerifyError):
     """The other side's identity could not be verified."""
 
     MESSAGE = "The other side could not be verified"
+
+
+class CertificateExpiredError(PeerVerifyError):
+    """The other side's certificate, or one that it stands on, has expired."""
+
+    MESSAGE = "The other side's certificate has expired"
 
 
 class CertificateError(_Described):
@@ -322,6 +346,12 @@ class ConnectionAborted(ConnectionLost):
     """This side ended the connection with `abortConnection`."""
 
     MESSAGE = "The connection was aborted by this side"
+
+
+class ConnectionTruncated(ConnectionLost):
+    """The other side ended TLS without its announcement (close_notify): anybody can send that."""
+
+    MESSAGE = "The other side ended without notice: what it sent may be cut short"
 
 
 class ConnectionDone(ConnectionClosed):

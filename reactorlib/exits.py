@@ -5,7 +5,8 @@ another library is left to it. There is no handler for SIGCHLD. If somebody else
 has waited for the child, its status is unknown (None), and that is told too.
 
 A pidfd tells the reactor when there is something to wait for. Where there is
-none, a thread for each child waits.
+none, a thread for each child waits. A signal reaches the child or nobody: until
+it is waited for no other process has its number, and after that none is sent.
 """
 
 from __future__ import annotations
@@ -13,13 +14,17 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
-from threading import Thread
+from contextlib import suppress
+from threading import Lock, Thread
 from typing import Any
 
 from reactorlib.backends.events import LOST, READABLE, WATCHED
 from reactorlib.failure import Failure
 
 HAS_PIDFD = hasattr(os, "pidfd_open")
+
+# Whether one can wait for an end without taking the number away.
+HAS_WAITID = hasattr(os, "waitid")
 
 # Called once, in the reactor's thread, with what wait(2) gave.
 Told = Callable[[int | None], object]
@@ -40,6 +45,8 @@ class Exit:
         self._told = told
         self._descriptor = -1
         self._handle = 0
+        self._reaped = False
+        self._reaping = Lock()
 
     def watch(self, with_pidfd: bool = HAS_PIDFD) -> None:
         """Begin to wait."""
@@ -50,7 +57,10 @@ class Exit:
         """Send a signal. Raises ProcessLookupError if the child has ended and was waited for."""
         if self._descriptor >= 0:
             signal.pidfd_send_signal(self._descriptor, number)
-        else:
+            return
+        with self._reaping:
+            if self._reaped:
+                raise ProcessLookupError
             os.kill(self._pid, number)
 
     def _open(self) -> bool:
@@ -77,23 +87,31 @@ class Exit:
         Thread(target=self._wait, name=f"reactorlib child {self._pid}", daemon=True).start()
 
     def _wait(self) -> None:
-        _, status = self._reap(0)
+        """Where there is no waitid(2), a signal may come between its end and our knowing it."""
+        if HAS_WAITID:
+            with suppress(ChildProcessError):
+                os.waitid(os.P_PID, self._pid, os.WEXITED | os.WNOWAIT)
+            with self._reaping:
+                status = self._reap(0)
+        else:
+            status = self._reap(0)
         self._reactor.callFromThread(self._told, status)
 
-    def _reap(self, options: int) -> tuple[bool, int | None]:
-        """Whether it has ended, and how. A debugger may see the end before its parent does."""
+    def _reap(self, options: int) -> int | None:
+        """How it has ended, if `_reaped` is true then. A debugger may see that before us."""
         try:
             pid, status = os.waitpid(self._pid, options)
         except ChildProcessError:
-            return True, None
-        return pid != 0, status
+            pid, status = self._pid, None
+        self._reaped = pid != 0
+        return status
 
     # Sink
 
     def event(self, kind: int, first: int, second: int) -> None:
         if kind == READABLE:
-            ended, status = self._reap(os.WNOHANG)
-            if ended:
+            status = self._reap(os.WNOHANG)
+            if self._reaped:
                 self._close()
                 self._told(status)
         elif kind == LOST:  # somebody has closed the pidfd behind our back

@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import logging
 from errno import EMFILE, ENFILE
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from reactorlib import error, rlimit
-
-if TYPE_CHECKING:
-    from reactorlib.tcp import Port
 
 logger = logging.getLogger("reactorlib")
 
@@ -23,10 +20,18 @@ LAST_BACKOFF = 0.5
 LOG_INTERVAL = 1.0
 
 
+class Listener(Protocol):
+    """The port, whose place in the engine is `_handle`."""
+
+    reactor: Any
+    factory: Any
+    _handle: int
+
+
 class Overload:
     """A port's answer to connections that cannot be accepted: say so, wait, try again."""
 
-    def __init__(self, port: Port) -> None:
+    def __init__(self, port: Listener) -> None:
         self._port = port
         self._backoff = 0.0
         self._retry: Any = None

@@ -29,8 +29,8 @@ from reactorlib.interfaces import (
 from reactorlib.pipes import Target
 from reactorlib.process import Process, spawn
 from reactorlib.program import NO_VARIABLES, Environment, Text, program
-from reactorlib.sockets import duplicated
-from reactorlib.tcp import BACKLOG, Connection, Port, set_common_options
+from reactorlib.sockets import duplicated, set_common_options
+from reactorlib.tcp import BACKLOG, Connection, Port
 from reactorlib.udpbase import UDPReactor
 from reactorlib.unix import UNIXConnection
 from reactorlib.unixbase import UNIXReactor
@@ -56,6 +56,11 @@ class Reactor(UDPReactor, UNIXReactor):
 
     budget: ConnectionBudget | None = None
     waitsByPidfd = HAS_PIDFD
+
+    @cached_property
+    def inherited(self) -> dict[tuple[Any, ...], socket.socket]:
+        """Sockets that another process has opened for this one, by the `place` of their port."""
+        return {}
 
     def listenTCP(
         self,

@@ -1,4 +1,4 @@
-"""Socket objects on descriptors that are not theirs to close, and on copies of them."""
+"""Socket objects: what all of ours have set, and those on descriptors that others close."""
 
 from __future__ import annotations
 
@@ -49,3 +49,13 @@ def duplicated(descriptor: int, family: int) -> socket.socket:
     except BaseException:
         os.close(duplicate)
         raise
+
+
+def set_common_options(sock: socket.socket) -> None:
+    """Non-blocking, small segments sent at once, no SIGPIPE."""
+    sock.setblocking(False)
+    if sock.family in (socket.AF_INET, socket.AF_INET6):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    no_sigpipe = getattr(socket, "SO_NOSIGPIPE", None)
+    if no_sigpipe is not None:
+        sock.setsockopt(socket.SOL_SOCKET, no_sigpipe, 1)

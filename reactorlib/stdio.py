@@ -8,9 +8,9 @@ It holds, whatever the descriptors are (pipes, sockets, terminals, files):
 - connectionLost comes exactly once, last, and never from inside a call that the
   user makes. What was written has left by then, unless writing failed.
 
-The end of the input ends the connection in good order, and that of who reads
-the output ends it at once. An IHalfCloseableProtocol is told of either, and the
-connection ends with the second.
+The end of the input ends the connection in good order, but waits for no producer:
+who echoes is his own. That of who reads the output ends it at once. An
+IHalfCloseableProtocol is told of either, and the connection ends with the second.
 """
 
 from __future__ import annotations
@@ -175,7 +175,8 @@ class StandardIO:
         elif IHalfCloseableProtocol.providedBy(self.protocol):
             self._tell(self.protocol.readConnectionLost)
         else:
-            self.loseConnection()
+            self.disconnecting = True
+            self._writer.leave()
 
     def output_ended(self, reason: Failure) -> None:
         """No more output is taken, because we have closed it or nobody reads it."""

@@ -410,8 +410,10 @@ class Stream:
         return self._extra
 
     def _notify(self, mask: int) -> None:
-        self._more().notify = mask
-        self._engine.notify(self._handle, mask)
+        extra = self._more()
+        if extra.notify != mask:
+            extra.notify = mask
+            self._engine.notify(self._handle, mask)
 
     def logPrefix(self) -> str:
         """The protocol's own prefix, or its class's name; after the end, this class's."""

@@ -22,7 +22,7 @@ class ListenFDs:
 
     def __init__(self, descriptors: Sequence[int], names: Sequence[str] = ()) -> None:
         self._descriptors = list(descriptors)
-        self._names = list(names) or [UNNAMED] * len(self._descriptors)
+        self._names = [*names, *[UNNAMED] * (len(self._descriptors) - len(names))]
 
     @classmethod
     def fromEnvironment(
@@ -30,7 +30,8 @@ class ListenFDs:
     ) -> ListenFDs:
         """Take what the environment tells, by default this process's.
 
-        It is empty when the variables are for another process, or make no sense.
+        It is empty when the variables are for another process, or make no sense, and
+        ends before the first descriptor that is not open.
         """
         environment = os.environ if environ is None else environ
         pid, count, names = (environment.get(each, "") for each in _VARIABLES)
@@ -38,9 +39,7 @@ class ListenFDs:
             return cls([])
         for each in _VARIABLES:
             environment.pop(each, None)
-        descriptors = [*range(start, start + int(count))] if _is_number(count) else []
-        for descriptor in descriptors:
-            os.set_inheritable(descriptor, False)
+        descriptors = _take(start, int(count)) if _is_number(count) else []
         return cls(descriptors, names.split(":") if names else ())
 
     def inheritedDescriptors(self) -> list[int]:
@@ -54,6 +53,18 @@ class ListenFDs:
     def pairs(self) -> list[tuple[str, int]]:
         """Each descriptor with its name."""
         return list(zip(self._names, self._descriptors, strict=False))
+
+
+def _take(start: int, count: int) -> list[int]:
+    """Set close-on-exec on that many, up to the first that is not open."""
+    taken: list[int] = []
+    for descriptor in range(start, start + count):
+        try:
+            os.set_inheritable(descriptor, False)
+        except OSError:
+            break
+        taken.append(descriptor)
+    return taken
 
 
 def _is_number(text: str) -> bool:

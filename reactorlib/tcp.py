@@ -21,7 +21,7 @@ from reactorlib.defer import Deferred
 from reactorlib.failure import Failure
 from reactorlib.interfaces import IListeningPort, INegotiated, IProxiedTransport, ITLSTransport
 from reactorlib.overload import Overload
-from reactorlib.sockets import LentSocket, borrowed_socket
+from reactorlib.sockets import LentSocket, borrowed_socket, set_common_options
 from reactorlib.stream import Stream
 
 if TYPE_CHECKING:
@@ -39,16 +39,6 @@ def local_address(descriptor: int) -> Any:
     """The address a socket is bound to."""
     with borrowed_socket(descriptor) as borrowed:
         return from_sockaddr(borrowed.family, borrowed.getsockname())
-
-
-def set_common_options(sock: socket.socket) -> None:
-    """Non-blocking, small segments sent at once, no SIGPIPE."""
-    sock.setblocking(False)
-    if sock.family in (socket.AF_INET, socket.AF_INET6):
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    no_sigpipe = getattr(socket, "SO_NOSIGPIPE", None)
-    if no_sigpipe is not None:
-        sock.setsockopt(socket.SOL_SOCKET, no_sigpipe, 1)
 
 
 @implementer(ITLSTransport, IProxiedTransport)
@@ -136,7 +126,7 @@ class Connection(Stream):
         layer.set_limits(self._handle, *extra.limits)
         if extra.paused:
             layer.pause(self._handle)
-        layer.begin(held)
+        layer.begin(held, bool(extra.ended))
 
     def end_tls(self) -> None:
         """The connection is lost and all is told: let go of the session."""
@@ -234,8 +224,13 @@ class Port:
         self._adopted = sock
         return self
 
+    @property
+    def place(self) -> tuple[Any, ...]:
+        """Where it is to listen, as a process tells another that opens sockets for it."""
+        return ("tcp", self.interface, self.port)
+
     def startListening(self) -> None:
-        sock = self._adopted or self._bound_socket()
+        sock = self._adopted or self.reactor.inherited.pop(self.place, None) or self.bound_socket()
         self._adopted = None
         try:
             set_common_options(sock)  # accepted sockets inherit TCP_NODELAY
@@ -244,7 +239,7 @@ class Port:
             self._handle = self._add(sock)
         except BaseException:
             sock.close()
-            self._unbound()
+            self.unbound()
             raise
         sock.detach()
         self.reactor.sinks[self._handle] = self
@@ -264,7 +259,7 @@ class Port:
             raise
         return handle
 
-    def _bound_socket(self) -> socket.socket:
+    def bound_socket(self) -> socket.socket:
         family = socket.AF_INET6 if ":" in self.interface else socket.AF_INET
         try:
             sock = socket.socket(family, socket.SOCK_STREAM)
@@ -283,7 +278,7 @@ class Port:
             raise error.CannotListenError(self.interface, self.port, cause) from cause
         return sock
 
-    def _unbound(self) -> None:
+    def unbound(self) -> None:
         """What the socket was bound to is free again."""
 
     def stopListening(self) -> Deferred[None] | None:
@@ -367,7 +362,7 @@ class Port:
     def _lost(self, number: int) -> None:
         self.reactor.sinks.pop(self._handle, None)
         self._overload.over()
-        self._unbound()
+        self.unbound()
         self.connected = False
         self._handle = 0
         if number:

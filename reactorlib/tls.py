@@ -76,7 +76,7 @@ class TLS:
         if session.fault is not None:
             raise session.fault
         timeout = getattr(contextFactory, "handshakeTimeout", HANDSHAKE_TIMEOUT)
-        return TLSLayer(connection, engine, self, session, timeout)
+        return TLSLayer(connection, engine, self.add, session, timeout)
 
     def add(self, layer: TLSLayer) -> None:
         """Have its `flush` called before the engine's next turn."""

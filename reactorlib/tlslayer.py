@@ -6,7 +6,9 @@ up. So all that a transport promises is kept by the one Stream there is. The
 layer holds besides:
 
 - What is written in one turn leaves in as few records as can hold it: it is
-  collected, and encrypted once, before the engine's next turn.
+  collected, and encrypted once, before the engine's next turn. The full records
+  of a large write leave at once: if those of many connections waited, the memory
+  would go back to the system and come again in every turn.
 - What is written during the hand-shake waits for it. Neither a pause nor
   loseConnection stops a hand-shake that something waits for.
 - `bufferedBytes` and the water marks count what waits here as well as what
@@ -19,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from errno import EBADF, ECONNABORTED, ECONNRESET, ENOBUFS, EPIPE
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from reactorlib import error
 from reactorlib.backends.events import DRAINED, EMPTIED, EOF, LOST, NOTIFY_EOF
@@ -27,21 +29,17 @@ from reactorlib.failure import Failure
 from reactorlib.interfaces import IHandshakeListener
 from reactorlib.tlssession import RECORD, Session
 
-if TYPE_CHECKING:
-    from reactorlib.tls import TLS
-
 # Encrypted at a time: a session's buffers grow to this size and stay.
 PIECE = 4 * RECORD
 
 NO_CAP = 2**32 - 1
 
-CUT = "it ended without notice (close_notify): what it sent may be cut short"
-
 
 class TLSLayer:
     """The engine of one connection, and the sink of its handle.
 
-    What it does not define is the engine's own.
+    What it does not define is the engine's own. `collect` has a layer's `flush`
+    called before the engine's next turn.
     """
 
     __slots__ = (
@@ -50,6 +48,7 @@ class TLSLayer:
         "_cap",
         "_clean",
         "_closing",
+        "_collect",
         "_connection",
         "_deferred",
         "_doom",
@@ -64,7 +63,6 @@ class TLSLayer:
         "_pending",
         "_timeout",
         "_timer",
-        "_tls",
         "_total",
         "_waiting",
         "_wrote",
@@ -75,7 +73,12 @@ class TLSLayer:
     )
 
     def __init__(
-        self, connection: Any, engine: Any, tls: TLS, session: Session, timeout: float | None
+        self,
+        connection: Any,
+        engine: Any,
+        collect: Callable[[TLSLayer], object],
+        session: Session,
+        timeout: float | None,
     ) -> None:
         self.engine = engine
         self.session = session
@@ -84,7 +87,7 @@ class TLSLayer:
         self._connection = connection
         self._handle = handle = connection._handle
         self._engine_write = engine.write
-        self._tls = tls
+        self._collect = collect
         self._timeout = timeout
         self._timer: Any = None
         self._pending: list[bytes] = []
@@ -106,14 +109,19 @@ class TLSLayer:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.engine, name)
 
-    def begin(self, held: list[bytes]) -> None:
-        """Start the hand-shake; `held` was read already, and is the peer's part of it."""
+    def begin(self, held: list[bytes], half_ended: bool) -> None:
+        """Start the hand-shake; `held` was read already, and is the peer's part of it.
+
+        When one direction has ended, or is about to, that leads nowhere.
+        """
         reactor = self._connection.reactor
         if self._timeout is not None:
             self._timer = reactor.callLater(self._timeout, self._timed_out)
         self.engine.resume(self._handle)
         self._send(self.session.output())
-        if held:
+        if half_ended or not self._is_allowed(self._handle):
+            self._soon(self._cut)
+        elif held:
             self.session.keep(b"".join(held))
             self._soon(self._catch_up)
 
@@ -134,25 +142,22 @@ class TLSLayer:
         self._pending.append(data)
         self._waiting += size
         self._total += size
-        if not self._listed:
+        if size >= RECORD:
+            self._encrypt(RECORD)
+        if self._waiting and not self._listed:
             self._listed = True
-            self._tls.add(self)
-        return self._pass_mark(size) if self._waiting + self._outstanding > self._bound else 0
+            self._collect(self)
+        return self._pass_mark() if self._waiting + self._outstanding > self._bound else 0
 
-    def _pass_mark(self, size: int) -> int:
-        """Past a mark, unless the kernel has taken something since, or takes much at once."""
+    def _pass_mark(self) -> int:
+        """Past a mark, unless the kernel has taken something since."""
         self._outstanding = self.engine.buffered(self._handle)
         if self._waiting + self._outstanding > self._cap:
             self._doom = ENOBUFS
             self._closing = True
             self.engine.abort(self._handle)
             return -ENOBUFS
-        if self._above:
-            return 0
-        if size >= RECORD:
-            self._encrypt()
-            self._outstanding = self.engine.buffered(self._handle)
-        if self._waiting + self._outstanding <= self._high:
+        if self._above or self._waiting + self._outstanding <= self._high:
             return 0
         self._above = True
         self._bound = self._cap
@@ -230,22 +235,22 @@ class TLSLayer:
         if self._above:
             self._soon(self._look_whether_drained)
 
-    def _encrypt(self) -> None:
-        """All that waits, if it is possible now."""
+    def _encrypt(self, unit: int = 1) -> None:
+        """All that waits, as far as it fills units of that size, if it is possible now."""
         pending, session = self._pending, self.session
         if not pending or session.shaking or session.fault is not None:
             return
         data = pending[0] if len(pending) == 1 else b"".join(pending)
-        self._pending = []
-        self._waiting = 0
+        self._waiting = len(data) % unit
+        end = len(data) - self._waiting
+        self._pending = [data[end:]] if self._waiting else []
         self._wrote = True
-        encrypt = session.encrypt
-        if len(data) <= PIECE:
-            self._send(encrypt(data))
+        if len(data) <= PIECE and not self._waiting:
+            self._send(session.encrypt(data))
             return
         view = memoryview(data)
-        for start in range(0, len(data), PIECE):
-            self._send(encrypt(view[start : start + PIECE]))
+        for start in range(0, end, PIECE):
+            self._send(session.encrypt(view[start : min(start + PIECE, end)]))
 
     def _send(self, ciphertext: bytes) -> None:
         size = len(ciphertext)
@@ -359,18 +364,17 @@ class TLSLayer:
             return  # an outer turn has still to tell it
         self.receiving = False
         if self.session.shaking:
-            fault = error.SSLError(string="the other side ended it in the hand-shake")
+            fault = error.HandshakeCutError()
             self.session.fault = fault
             self._connection.end(Failure(fault))
         elif self._connection.disconnecting:
             self._connection.leave()
         else:
-            self._connection.end(Failure(error.ConnectionLost(CUT)))
+            self._connection.end(Failure(error.ConnectionTruncated()))
 
     def _timed_out(self) -> None:
         self._timer = None
-        limit = f"{self._timeout:g} seconds"
-        fault = error.SSLError(string=f"the hand-shake was not done within {limit}")
+        fault = error.HandshakeTimeoutError(string=f"{self._timeout:g} seconds")
         self._connection.raised(Failure(fault))
 
     def _stop_timer(self) -> None:

@@ -30,6 +30,7 @@ _NOT_TLS = {
     "UNKNOWN_PROTOCOL",
     "WRONG_VERSION_NUMBER",
 }
+_EXPIRED = 10  # X509_V_ERR_CERT_HAS_EXPIRED
 _WITHOUT_CERTIFICATE = "PEER_DID_NOT_RETURN_A_CERTIFICATE"
 _NO_CIPHER = "NO_SHARED_CIPHER"
 
@@ -140,6 +141,8 @@ def explained(cause: ssl.SSLError) -> Exception:
 
 def _explained(cause: ssl.SSLError) -> Exception:
     if isinstance(cause, ssl.SSLCertVerificationError):
+        if cause.verify_code == _EXPIRED:
+            return error.CertificateExpiredError()
         return error.PeerVerifyError(f"its certificate is not accepted: {cause.verify_message}")
     name = cause.reason or str(cause)
     if name == _WITHOUT_CERTIFICATE:
@@ -147,7 +150,7 @@ def _explained(cause: ssl.SSLError) -> Exception:
     if "_ALERT_" in name:
         return _of_alert(name.partition("_ALERT_")[2])
     if name in _NOT_TLS:
-        return error.SSLError(string=f"what the other side sends is not TLS ({_words(name)})")
+        return error.NotTLSError(string=_words(name))
     if name == _NO_CIPHER:
         return error.SSLError(
             string="there is no cipher that both sides allow, or this side has no certificate"

@@ -19,9 +19,9 @@ from reactorlib import error
 from reactorlib.address import UNIXAddress
 from reactorlib.backends.events import DESCRIPTOR
 from reactorlib.baseconnector import BaseConnector
-from reactorlib.connector import Race
 from reactorlib.interfaces import IFileDescriptorReceiver, IUNIXTransport
 from reactorlib.lockfile import isLocked
+from reactorlib.race import Race
 from reactorlib.socketfile import SocketFile
 from reactorlib.sockets import packed_name
 from reactorlib.tcp import BACKLOG, Connection
@@ -135,7 +135,12 @@ class Port(TCPPort):
         self._adopted = sock
         return self
 
-    def _bound_socket(self) -> socket.socket:
+    @property
+    def place(self) -> tuple[Any, ...]:
+        name = self.port
+        return ("unix", name.decode(errors="surrogateescape") if isinstance(name, bytes) else name)
+
+    def bound_socket(self) -> socket.socket:
         try:
             sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         except OSError as cause:
@@ -146,11 +151,11 @@ class Port(TCPPort):
             sock.listen(self.backlog)
         except (OSError, ValueError, TypeError) as cause:
             sock.close()
-            self._unbound()
+            self.unbound()
             raise error.CannotListenError(None, self.port, cause) from cause
         return sock
 
-    def _unbound(self) -> None:
+    def unbound(self) -> None:
         file, self._file = self._file, None
         if file is not None:
             file.release()

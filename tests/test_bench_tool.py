@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
-import socket
 import subprocess
 import sys
-import threading
-from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tools"))
 
-from bench import figures, machine, measures, report
+from bench import figures, kernel, machine, measures, report, requests
+from bench.measures import Bench
 from bench.processes import BenchError, output_of, started
+from bench.programs import Program
 from bench.rounds import Outcome
 from bench.scenarios import SCENARIOS, matching
-from bench.workshop import CHECKOUT, Workshop
+from bench.workshop import CHECKOUT, Workshop, install_if_possible
 
 BENCH = CHECKOUT / "tools" / "bench.py"
 CORE, _ = machine.cores()
@@ -69,6 +66,7 @@ class TestFigures:
         raw = {
             "seconds": 2.0,
             "operations": 1000,
+            "received": 150_000,
             "server_ns": 1_000_000_000,
             "queued_ns": 200_000_000,
             "load_busy": 0.25,
@@ -81,6 +79,7 @@ class TestFigures:
         assert (figured["p50_us"], figured["p99_us"]) == (1.5, 2.5)
         assert (figured["server_percent"], figured["load_percent"]) == (50, 25)
         assert figured["queued_percent"] == 10
+        assert figured["answer_bytes"] == 150
 
 
 class TestReport:
@@ -116,10 +115,19 @@ class TestReport:
             disturbed=[sample(5, server=60, queued=30)],
         )
         assert report.warnings(measured) == [
-            "others had the server's core for part of the time: disturbed 30 %",
+            "others, or more threads of its own, had the server's core at times: disturbed 30 %",
             "the load generator was the bottleneck of slow (89 %)",
             "neither idle (40 %) nor its load (40 %) was busy",
         ]
+
+    def test_the_bytes_of_answers_are_told_when_they_differ(self) -> None:
+        small, alike, large = ({**sample(5), "answer_bytes": size} for size in (100, 150, 151))
+        assert report.caption(outcome(nginx=[small], uvicorn=[alike, None])) == []
+        assert report.caption(outcome(nginx=[None])) == []
+        told = report.caption(outcome(nginx=[small], uvicorn=[large], twisted=[None]))
+        assert told == ["Bytes of an answer: nginx 100, uvicorn 151."]
+        for render in (report.plain, report.markdown):
+            assert told[0] in render({}, [outcome(nginx=[small], uvicorn=[large])], ())
 
     def test_a_failure_is_told_with_its_reason(self) -> None:
         measured = outcome(c=[None])
@@ -141,6 +149,20 @@ class TestScenarios:
         assert names == ["c", "reactorlib-poll"]
 
 
+class TestRequests:
+    def test_a_browser_sends_700_bytes_in_twelve_fields(self) -> None:
+        assert len(requests.BROWSER) == 700
+        assert requests.BROWSER.count("\r\n") == 1 + 12 + 1
+
+    @pytest.mark.parametrize(
+        "head", [requests.SMALL, requests.ONCE, requests.BROWSER, requests.posting(7)]
+    )
+    def test_a_head_ends_and_names_a_host(self, head: str) -> None:
+        assert head.endswith("\r\n\r\n")
+        assert head.count("\r\n\r\n") == 1
+        assert head.count("\r\nHost: ") == 1
+
+
 class TestProcesses:
     def test_a_process_that_fails_says_its_last_words(self) -> None:
         with pytest.raises(BenchError, match="status 3: bad luck"):
@@ -152,65 +174,49 @@ class TestProcesses:
         assert not Path(f"/proc/{process.pid}").exists()
 
 
-class Answering:
-    """A server on a thread that answers what it reads with `answer` of it."""
-
-    def __init__(self, answer: Callable[[bytes], bytes]) -> None:
-        self._answer = answer
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._listener.settimeout(10)
-        self.port = str(self._listener.getsockname()[1])
-        self._thread = threading.Thread(target=self._serve)
-
-    def __enter__(self) -> Answering:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._thread.join()
-        self._listener.close()
-
-    def _serve(self) -> None:
-        connection, _ = self._listener.accept()
-        with connection, suppress(ConnectionError):
-            while data := connection.recv(65536):
-                connection.sendall(self._answer(data))
+GREETING = """
+import socket, sys
+with socket.create_server(("127.0.0.1", 0)) as listening:
+    print(listening.getsockname()[1], *sys.argv[1:], flush=True)
+    connection, _ = listening.accept()
+    while data := connection.recv(65536):
+        answer = b"HTTP/1.1 200 OK\\r\\nContent-Length: 14\\r\\n\\r\\nHello, World!\\n"
+        connection.sendall(answer * data.count(b"\\r\\n\\r\\n"))
+"""
 
 
-class TestLoadGenerator:
-    @pytest.fixture
-    def generator(self) -> str:
-        return Workshop(CHECKOUT / "build" / "bench").load
+class Greeting(Workshop):
+    """Makes of any program a server in Python that greets its only client."""
 
-    def load(self, generator: str, port: str) -> str:
-        arguments = ["pingpong", "127.0.0.1", port, "1", "100", "0.05", str(os.getpid())]
-        return output_of([generator, *arguments], CORE, timeout=30)
+    def command(self, program: Program) -> list[str]:
+        return [sys.executable, "-c", GREETING, *program.arguments]
 
-    def test_an_echo_is_counted(self, generator: str) -> None:
-        with Answering(lambda data: data) as server:
-            assert json.loads(self.load(generator, server.port))["operations"] > 0
 
-    @pytest.mark.parametrize(
-        ("answer", "complaint"),
-        [
-            (lambda data: data[::-1], "other bytes"),
-            (lambda data: data + b"x", "more than it was sent"),
-        ],
-    )
-    def test_an_answer_that_is_no_echo_is_refused(
-        self, generator: str, answer: Callable[[bytes], bytes], complaint: str
+class TestMeasures:
+    def sample(self, *arguments: str) -> dict[str, float]:
+        greeting = Bench(Greeting(CHECKOUT / "build" / "bench"), *machine.cores(), 0.1)
+        program = Program("greeting", "http", "", arguments)
+        return measures.http_get(greeting, program, 1, requests.SMALL, "http", pipelined=3)
+
+    def test_answers_are_counted_and_their_cost_is_the_servers(self) -> None:
+        sample = self.sample()
+        assert sample["answer_bytes"] == 53
+        assert 0 < sample["cost_us"] < 1000
+        assert sample["peak_mib"] > 1
+
+    def test_a_server_may_name_another_process_that_serves(self) -> None:
+        with started(["sleep", "60"], core=CORE) as idle:
+            sample = self.sample(str(idle.pid))
+            assert sample["peak_mib"] == kernel.peak_resident(idle.pid) / (1 << 20)
+        assert sample["cost_us"] == 0
+
+
+class TestWorkshop:
+    def test_a_peer_that_cannot_be_installed_is_told(
+        self, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        with Answering(answer) as server, pytest.raises(BenchError, match=complaint):
-            self.load(generator, server.port)
-
-    def test_a_server_that_closes_is_refused(self, generator: str) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            port = str(listener.getsockname()[1])
-            closing = threading.Thread(target=lambda: listener.accept()[0].close())
-            closing.start()
-            with pytest.raises(BenchError, match=r"closed a connection|reset by peer|Broken pipe"):
-                self.load(generator, port)
-            closing.join()
+        install_if_possible("false", "granian")
+        assert "granian will be missing" in capsys.readouterr().err
 
 
 def bench(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -136,6 +136,30 @@ def test_standard_input_and_output() -> None:
         assert line_of(process) == "hello\n"
 
 
+@pytest.mark.parametrize("backend", available())
+@pytest.mark.parametrize(("command", "answer"), [("echo", "hello"), ("discard", "")])
+def test_the_end_of_standard_input_is_that_of_the_program(
+    backend: str, command: str, answer: str
+) -> None:
+    done = subprocess.run(
+        [*COMMAND, "--reactor", backend, command, "--listen", "stdio"],
+        input="hello",
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, answer, "")
+
+
+def test_standard_input_is_one_place_of_several() -> None:
+    with serving("echo", "--listen", "stdio", *BOTH[:2]) as process:
+        place = place_of(process)
+        assert process.stdin is not None
+        process.stdin.close()
+        process.stdin = None
+        assert ask(place) == b"hello"
+
+
 def test_a_plugin_s_endpoint_that_is_late(tmp_path: Path) -> None:
     """Its failure, found out when the loop runs, ends the program as an early one does."""
     (tmp_path / "late.py").write_text(
@@ -149,6 +173,9 @@ def test_a_plugin_s_endpoint_that_is_late(tmp_path: Path) -> None:
         "        value = OSError('no such place')\n"
         "        if self.outcome == 'good':\n"
         "            value = self.reactor.listenTCP(0, factory, interface='127.0.0.1')\n"
+        "        if self.outcome == 'early':\n"
+        "            d.errback(value)\n"
+        "            return d\n"
         "        self.reactor.callLater(0, fire, value)\n"
         "        return d\n"
         "class Parser:\n"
@@ -161,9 +188,10 @@ def test_a_plugin_s_endpoint_that_is_late(tmp_path: Path) -> None:
     (metadata / "METADATA").write_text("Name: late\nVersion: 1\n")
     (metadata / "entry_points.txt").write_text("[reactorlib.endpoints]\nlate = late:parser\n")
     paths = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")]))
-    result = run("echo", "--listen", "late:bad", env={"PYTHONPATH": paths})
-    assert result.returncode == 1
-    assert result.stderr == "reactorlib: no such place\n"
+    for outcome in ("bad", "early"):
+        result = run("echo", "--listen", f"late:{outcome}", env={"PYTHONPATH": paths})
+        assert result.returncode == 1
+        assert result.stderr == "reactorlib: no such place\n"
     with serving(
         "echo", "--listen", "late:good", env={**os.environ, "PYTHONPATH": paths}
     ) as process:
@@ -221,6 +249,14 @@ class TestTLS:
         place = ["--port", "0", "--host", "127.0.0.1"]
         with serving("echo", *place, *map(str, files)) as process:
             assert self.ask(place_of(process), authority) == b"hello"
+
+    def test_forward(self, authority: Authority) -> None:
+        own = authority.issue("127.0.0.1")
+        files = ["--ssl-keyfile", own.privateKey, "--ssl-certfile", own.certificate]
+        with serving("echo", *BOTH[:2]) as echo:
+            target = "{}:{}".format(*place_of(echo))
+            with serving("forward", "127.0.0.1:0", target, *map(str, files)) as process:
+                assert self.ask(place_of(process), authority) == b"hello"
 
     def test_one_file_by_its_variable(self, authority: Authority, tmp_path: Path) -> None:
         own = authority.issue("127.0.0.1")

@@ -7,7 +7,13 @@ from typing import Any
 from reactorlib.testing.contract import ContractBase, tls
 from tests.backends import BACKENDS
 
-CONTRACTS = (tls.TLSContract, tls.TLSMachineContract, tls.TLSTransportContract)
+CONTRACTS = (
+    tls.TLSContract,
+    tls.TLS12Contract,
+    tls.TLSMachineContract,
+    tls.StartTLSMachineContract,
+    tls.TLSTransportContract,
+)
 
 
 def applied(base: type[ContractBase], name: str) -> type[ContractBase]:

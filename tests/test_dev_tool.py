@@ -52,7 +52,7 @@ class Fresh:
             try:
                 assert process.stdout
                 said = ""
-                while (match := re.search(r"^echo on .*:(\d+) ", said, re.MULTILINE)) is None:
+                while (match := re.search(r"^web on .*:(\d+) ", said, re.MULTILINE)) is None:
                     line = process.stdout.readline()
                     assert line, said
                     said += line
@@ -77,10 +77,10 @@ def test_a_fresh_clone_serves_and_runs_its_tests(fresh: Fresh) -> None:
     with fresh.serving() as (process, port, said):
         assert MADE in said
         assert BUILT in said
-        assert "nc 127.0.0.1 0\n" in said
+        assert "curl -i http://127.0.0.1:0/\n" in said
         with socket.create_connection(("127.0.0.1", port), timeout=20) as peer:
-            peer.sendall(b"hello")
-            assert peer.recv(5, socket.MSG_WAITALL) == b"hello"
+            peer.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert peer.recv(15, socket.MSG_WAITALL) == b"HTTP/1.1 200 OK"
         process.send_signal(signal.SIGINT)
         rest, _ = process.communicate(timeout=20)
         assert process.returncode == 0

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
@@ -200,6 +200,7 @@ WRONG_SERVERS = [
     ("haproxy:tcp:1:trusted=10.0.0.1/8", "host bits"),
     ("haproxy:tcp:1:headerTimeout=0", "headerTimeout is a number of seconds above 0"),
     ("haproxy:tcp:1:headerTimeout=inf", "headerTimeout"),
+    ("haproxy:tcp:1:headerTimeout=2", "3 seconds or more, not 2"),
 ]
 WRONG_CLIENTS = [
     ("fd:3", "fd cannot be connected to.*There are: tcp,.*process"),
@@ -244,6 +245,7 @@ class TestMistakes:
     def test_it_is_a_value_error(self) -> None:
         assert issubclass(InvalidEndpoint, ValueError)
 
+    @settings(deadline=None)  # the first looks for plugins
     @given(text=st.text(alphabet=r"tcp6:=\0unixfdhaproxystdio ", max_size=40))
     def test_no_text_does_anything_else(self, text: str) -> None:
         for parse in (serverFromString, clientFromString):

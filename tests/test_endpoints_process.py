@@ -11,6 +11,7 @@ import pytest
 from zope.interface.verify import verifyObject
 
 from reactorlib import error
+from reactorlib.backends import available
 from reactorlib.endpoints import (
     InvalidEndpoint,
     ProcessEndpoint,
@@ -30,6 +31,7 @@ from reactorlib.testing.contract.tcp_peers import (
     Refuser,
     raises,
 )
+from tests.deferreds import results_of
 from tests.on_backends import OnEveryBackend
 
 # Says what it reads in capitals, a line at a time, and ends with its input.
@@ -72,6 +74,18 @@ class TestProcess(OnEveryBackend):
         protocol = self.connect(net, "import os, sys\nos.close(1)\nsys.stdin.read()")
         net.until_lost(protocol)
         assert protocol.reason.check(error.ProcessDone)
+
+    def test_it_is_left_whatever_a_producer_still_has(self, net: Net) -> None:
+        producer = Producer()
+
+        def register(protocol: Recorder) -> None:
+            protocol.transport.registerProducer(producer, True)
+
+        program = "import os, sys\nos.close(1)\nsys.stdin.read()"
+        protocol = self.connect(net, program, lambda: Recorder(made=register))
+        net.until_lost(protocol)
+        assert protocol.reason.check(error.ProcessDone)
+        assert producer.calls == ["stop"]
 
     def test_half_an_end(self, net: Net) -> None:
         protocol = self.connect(net, "import sys\nprint(sys.stdin.read() * 2, end='')", HalfCloser)
@@ -167,7 +181,8 @@ class TestProcess(OnEveryBackend):
         net.until_lost(protocol)
 
 
-def test_standard_input_and_output() -> None:
+@pytest.mark.parametrize("backend", available())
+def test_standard_input_and_output(backend: str) -> None:
     program = """
 from reactorlib import reactor
 from reactorlib.endpoints import serverFromString
@@ -185,9 +200,19 @@ serverFromString(reactor, "stdio").listen(Factory.forProtocol(Shout))
 reactor.run()
 """
     done = subprocess.run(
-        python(program), input=b"hello", capture_output=True, timeout=30, env={**os.environ}
+        python(program),
+        input=b"hello",
+        capture_output=True,
+        timeout=30,
+        env={**os.environ, "REACTORLIB_REACTOR": backend},
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, b"HELLO", b"")
+
+
+def test_a_factory_that_refuses_standard_input_and_output() -> None:
+    listening = serverFromString(object(), "stdio").listen(Refuser())
+    with pytest.raises(error.NoProtocol, match="Refuser"):
+        raise results_of(listening)[0]
 
 
 def test_stdio_has_no_fields() -> None:

@@ -76,7 +76,7 @@ def test_what_is_broken_is_told_with_the_smallest_input(
 def test_a_target_that_is_not_there() -> None:
     result = run("nothing")
     assert result.returncode == 2
-    assert "no target 'nothing'; there are integers, " in result.stderr
+    assert "no target 'nothing'; there are http_requests, " in result.stderr
 
 
 def test_without_reactorlib_it_runs_again_where_that_is(

@@ -8,7 +8,7 @@ import pytest
 
 from reactorlib import error
 from reactorlib.address import IPv4Address, IPv6Address
-from reactorlib.connector import Attempt
+from reactorlib.race import Attempt
 from reactorlib.testing.contract.tcp_peers import LOOPBACK, Net, RecordingFactory, black_hole
 from tests.on_backends import OnEveryBackend
 from tests.resolvers import Resolver
@@ -42,7 +42,7 @@ class TestRace(OnEveryBackend):
     def test_an_ipv4_address_waits_for_ipv6_ones_a_moment(
         self, net: Net, resolver: Resolver, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("reactorlib.connector.RESOLUTION_DELAY", 0.02)
+        monkeypatch.setattr("reactorlib.race.RESOLUTION_DELAY", 0.02)
         port, factory = net.listen(), RecordingFactory()
         connector = net.reactor.connectTCP("a.name", port.port, factory)
         begun = net.reactor.seconds()
@@ -54,8 +54,8 @@ class TestRace(OnEveryBackend):
     def test_it_waits_no_longer_than_it_must(
         self, net: Net, resolver: Resolver, monkeypatch: pytest.MonkeyPatch, end: bool
     ) -> None:
-        monkeypatch.setattr("reactorlib.connector.RESOLUTION_DELAY", 1000)
-        monkeypatch.setattr("reactorlib.connector.HEAD_START", 1000)
+        monkeypatch.setattr("reactorlib.race.RESOLUTION_DELAY", 1000)
+        monkeypatch.setattr("reactorlib.race.HEAD_START", 1000)
         port, factory = net.listen(interface="127.0.0.1" if end else "::1"), RecordingFactory()
         connector = net.reactor.connectTCP("a.name", port.port, factory)
         resolver.receivers[0].addressResolved(IPv4Address("TCP", LOOPBACK, port.port))
@@ -69,7 +69,7 @@ class TestRace(OnEveryBackend):
     def test_an_address_that_comes_late_is_tried(
         self, net: Net, resolver: Resolver, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("reactorlib.connector.HEAD_START", 0.001)
+        monkeypatch.setattr("reactorlib.race.HEAD_START", 0.001)
         port, factory = net.listen(), RecordingFactory()
         black_hole(net, ("127.0.0.2", port.port))
         connector = net.reactor.connectTCP("a.name", port.port, factory)
@@ -82,8 +82,8 @@ class TestRace(OnEveryBackend):
     def test_an_address_that_comes_soon_lets_the_first_one_have_its_head_start(
         self, net: Net, resolver: Resolver, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("reactorlib.connector.HEAD_START", 0.3)
-        monkeypatch.setattr("reactorlib.connector.RESOLUTION_DELAY", 0)
+        monkeypatch.setattr("reactorlib.race.HEAD_START", 0.3)
+        monkeypatch.setattr("reactorlib.race.RESOLUTION_DELAY", 0)
         port, factory = net.listen(), RecordingFactory()
         silent = black_hole(net, ("127.0.0.2", port.port))
         connector = net.reactor.connectTCP("a.name", port.port, factory)

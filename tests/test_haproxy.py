@@ -184,6 +184,7 @@ class TestBadInput(OnEveryBackend):
     @pytest.fixture(autouse=True)
     def everything_is_logged(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(haproxy, "LOG_INTERVAL", 0)
+        monkeypatch.setattr(haproxy, "SHORTEST_TIMEOUT", 0.01)
 
     def refused(self, net: Net, log: pytest.LogCaptureFixture, port: Any, peer: Any) -> str:
         """The one line of the log on a connection that was refused; the port still answers."""
@@ -331,6 +332,15 @@ def end_of(net: Net, peer: socket.socket) -> bytes:
         return net.read_all(peer)
     except ConnectionResetError:
         return b""
+
+
+@pytest.mark.parametrize("timeout", [0, -1, 2.9])
+def test_a_header_that_was_lost_once_must_have_time_to_be_sent_again(timeout: float) -> None:
+    assert haproxy.SHORTEST_TIMEOUT == 3 <= haproxy.TIMEOUT
+    with pytest.raises(ValueError, match="3 seconds or more, not"):
+        HAProxyWrappingFactory(Factory(), timeout=timeout)
+    with pytest.raises(ValueError, match="3 seconds or more, not"):
+        proxyEndpoint(None, timeout=timeout)
 
 
 class TestTrust:

@@ -544,6 +544,22 @@ def test_an_unknown_setting() -> None:
 # Upgrade and CONNECT
 
 
+def test_what_follows_an_upgrade_waits_for_its_answer() -> None:
+    upgrade = b"GET /up HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n"
+    server = Server()
+    server.send(upgrade + GET % b"/next")
+    assert [request.uri for request in server.requests] == [b"/up"]
+    other = AccumulatingProtocol()
+    server.requests[0].setResponseCode(101)
+    server.requests[0].switchProtocol(other)
+    assert other.data == GET % b"/next"
+
+    server = Server()
+    server.send(upgrade + GET % b"/next")
+    server.requests[0].answer()
+    assert [request.uri for request in server.requests] == [b"/up", b"/next"]
+
+
 def test_an_upgrade_takes_what_followed() -> None:
     other = AccumulatingProtocol()
 

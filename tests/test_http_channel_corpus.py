@@ -38,7 +38,7 @@ def serve(*pieces: bytes) -> Server:
         made.append(Page(*arguments))
         return made[-1]
 
-    server.factory.protocol.requestFactory = staticmethod(make)
+    server.channel.makeRequest = make
     server.send(*pieces)
     return server
 
@@ -97,7 +97,7 @@ def test_with_a_request_behind_it(case: Case, together: bool) -> None:
 def test_with_a_slow_one_before_it(case: Case) -> None:
     """Answers keep their order (CVE-2023-46137, CVE-2024-41671), the refusal too."""
     server = serve()
-    server.factory.protocol.requestFactory = staticmethod(first_waits(server))
+    server.channel.makeRequest = first_waits(server)
     server.send(GET % b"/slow", case.data, BEHIND)
     assert server.said() == b""
     server.requests[0].answer(b"slow")

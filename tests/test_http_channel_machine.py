@@ -98,7 +98,7 @@ class ChannelMachine(RuleBasedStateMachine):
         LOGGER.addHandler(self.errors)
         self.server = LenientServer(maxUnread=1000, maxContentLength=100_000)
         kind = type("Call", (Call,), {"machine": self})
-        self.server.factory.protocol.requestFactory = staticmethod(kind)
+        self.server.channel.makeRequest = kind
         self.to_send = b""
         self.plan: list[str] = []
         self.raised = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reactorlib.protocols.http.fields.cookies import Cookie, parseCookieDate, parseSetCookie
@@ -48,6 +48,7 @@ class TestOfRequests:
         headers = Headers({"cookie": [Cookie(b"a", b"1"), Cookie(b"b", b"2", secure=True)]})
         assert headers.toBytes() == b"cookie: a=1; b=2\r\n"
 
+    @settings(deadline=None)
     @given(st.lists(st.tuples(OCTETS, OCTETS | st.just(b""))))
     def test_what_is_sent_is_read(self, sent):
         cookies = tuple(Cookie(name, value) for name, value in sent)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reactorlib.protocols.http.fields.handler import HeaderHandler, each, joined, single
@@ -24,10 +21,6 @@ def three() -> Headers:
     headers.addRawHeader(b"x-ONE", b"1")
     headers.addRawHeader(b"Host", b"b")
     return headers
-
-
-def setter(headers: Headers) -> Callable[[Any, Any], None]:
-    return lambda name, value: headers.setRawHeaders(name, [value])
 
 
 class TestRaw:
@@ -93,6 +86,7 @@ class TestRaw:
         assert Headers.canonicalNameCaps(name.lower()) == name
         assert Headers().canonicalNameCaps(name.upper()) == name
 
+    @settings(deadline=None)
     @given(st.lists(st.tuples(TOKEN, VALUE), max_size=8))
     def test_it_behaves_as_a_list_of_pairs(self, pairs):
         headers = Headers()
@@ -297,13 +291,10 @@ class TestTyped:
         assert calls == []
         assert headers.getHeader(b"seen") is headers.getHeader("SEEN")
         assert calls == [b"x"]
-        for change in (
-            headers.addRawHeader,
-            lambda name, value: headers.setRawHeaders(name, [value]),
-        ):
-            headers.getHeader(b"seen")
-            change(b"Seen", b"y")
-            assert headers.getHeader(b"seen") != [b"x"]
+        headers.setRawHeaders(b"Seen", [b"y"])
+        assert headers.getHeader(b"seen") == [b"y"]
+        headers.addRawHeader(b"Seen", b"z")
+        assert headers.getHeader(b"seen") is None
         headers.removeHeader(b"seen")
         assert headers.getHeader(b"seen") is None
         assert headers.getHeader(b"seen", 3) == 3

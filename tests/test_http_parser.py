@@ -155,7 +155,7 @@ class TestLimits:
 
     def test_trailers(self) -> None:
         for limits in ({"head": 8}, {"fields": 1}):
-            decoder = ChunkDecoder(**{"head": 100, "fields": 100, **limits})
+            decoder = ChunkDecoder(RequestHead(**limits).limits)
             with pytest.raises(HTTPParseError) as caught:
                 decoder.feed(b"0\r\nA: b\r\nC: d\r\n\r\n")
             assert caught.value.status == 431

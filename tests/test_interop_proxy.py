@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from reactorlib.address import IPv4Address, IPv6Address
+from reactorlib.backends import available
 from reactorlib.endpoints import clientFromString, serverFromString, wrapServerTLS
 from reactorlib.endpoints.tcp import TCP4ClientEndpoint, TCP4ServerEndpoint
 from reactorlib.protocols.haproxy import (
@@ -22,6 +23,7 @@ from reactorlib.ssl import CertificateOptions
 from reactorlib.testing.certificates import Authority
 from reactorlib.testing.contract.tcp_peers import Net, Recorder, RecordingFactory, echo
 from tests.on_backends import OnEveryBackend
+from tests.test_cli_listen import ask, line_of, serving
 
 HAPROXY = "/usr/sbin/haproxy"
 HOST = "127.0.0.1"
@@ -38,28 +40,26 @@ defaults
     timeout server 30s
 listen test
     bind fd@{number} {bind}
-    server test {host}:{port} {options}
+    server test {place} {options}
 """
 
 
 class Proxy:
     """An HAProxy in front of a port."""
 
-    def __init__(self, net: Net, folder: Path) -> None:
+    def __init__(self, net: Any, folder: Path) -> None:
         self._net = net
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
         self.place: Any = None
 
-    def start(self, port: Any, options: str, bind: str = "", host: str = HOST) -> None:
+    def start(self, place: str, options: str, bind: str = "", host: str = HOST) -> None:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         with socket.create_server((host, 0), family=family) as sock:
             self.place = sock.getsockname()
             file = self._folder / "haproxy.cfg"
             file.write_text(
-                CONFIGURATION.format(
-                    number=sock.fileno(), bind=bind, options=options, port=port.port, host=HOST
-                )
+                CONFIGURATION.format(number=sock.fileno(), bind=bind, options=options, place=place)
             )
             self._process = subprocess.Popen(
                 [HAPROXY, "-q", "-db", "-f", str(file)],
@@ -103,7 +103,7 @@ class TestHAProxy(OnEveryBackend):
     @pytest.mark.parametrize("source", ["127.0.0.5", "::1"])
     def test_it_is_in_front(self, net: Net, proxy: Proxy, options: str, source: str) -> None:
         port, factory = self.listen(net)
-        proxy.start(port, options, host="::1" if ":" in source else HOST)
+        proxy.start(f"{HOST}:{port.port}", options, host="::1" if ":" in source else HOST)
         peer = proxy.dial(source)
         assert net.ask(peer, b"hello") == b"hello"
         kind = IPv6Address if ":" in source else IPv4Address
@@ -118,7 +118,7 @@ class TestHAProxy(OnEveryBackend):
     def test_it_checks_health(self, net: Net, proxy: Proxy) -> None:
         """A check is a header that says LOCAL, and nothing more."""
         port, factory = self.listen(net)
-        proxy.start(port, "send-proxy-v2 check-send-proxy check inter 20ms")
+        proxy.start(f"{HOST}:{port.port}", "send-proxy-v2 check-send-proxy check inter 20ms")
         net.turn_until(lambda: len(factory.addresses) >= 3)
         hosts = {address.host for address in factory.addresses}
         assert hosts == {HOST}
@@ -137,7 +137,7 @@ class TestHAProxy(OnEveryBackend):
         factory = RecordingFactory(lambda: Recorder(data=echo))
         port = self.run_until(net.reactor, secured.listen(factory))
         net.ports.append(port)
-        proxy.start(port, f"{version} ssl verify none")
+        proxy.start(f"{HOST}:{port.port}", f"{version} ssl verify none")
         peer = proxy.dial("127.0.0.6")
         assert net.ask(peer, b"hello") == b"hello"
         assert factory.protocols[0].transport.TLS
@@ -147,7 +147,7 @@ class TestHAProxy(OnEveryBackend):
     def test_it_believes_our_header(self, net: Net, proxy: Proxy, version: int) -> None:
         """We say for whom we connect; HAProxy says it again to our server."""
         port, served = self.listen(net)
-        proxy.start(port, "send-proxy-v2", "accept-proxy")
+        proxy.start(f"{HOST}:{port.port}", "send-proxy-v2", "accept-proxy")
         client = RecordingFactory(lambda: Recorder(made=lambda it: it.transport.write(b"hello")))
         target = proxyClientEndpoint(
             TCP4ClientEndpoint(net.reactor, *proxy.place), version, CLIENT, SERVER
@@ -165,7 +165,7 @@ class TestHAProxy(OnEveryBackend):
         place = serverFromString(net.reactor, f"haproxy:tcp:0:interface={HOST}")
         port = self.run_until(net.reactor, place.listen(factory))
         net.ports.append(port)
-        proxy.start(port, "send-proxy", "accept-proxy")
+        proxy.start(f"{HOST}:{port.port}", "send-proxy", "accept-proxy")
         text = f"haproxy:tcp:{HOST}:{proxy.place[1]}:version={version}"
         connecting = clientFromString(net.reactor, text).connect(RecordingFactory())
         protocol = self.run_until(net.reactor, connecting)
@@ -174,6 +174,28 @@ class TestHAProxy(OnEveryBackend):
         assert factory.addresses == [protocol.transport.getHost()]
         protocol.transport.loseConnection()
         net.until_lost(protocol, *factory.protocols)
+
+    def test_it_is_in_front_of_a_path(self, net: Net, proxy: Proxy, tmp_path: Path) -> None:
+        factory = RecordingFactory(lambda: Recorder(data=echo))
+        place = serverFromString(net.reactor, f"haproxy:unix:{tmp_path}/socket")
+        net.ports.append(self.run_until(net.reactor, place.listen(factory)))
+        proxy.start(f"unix@{tmp_path}/socket", "send-proxy-v2")
+        peer = proxy.dial("127.0.0.8")
+        assert net.ask(peer, b"hello") == b"hello"
+        assert factory.addresses == [IPv4Address("TCP", *peer.getsockname())]
+
+
+@pytest.mark.parametrize("backend", available())
+def test_haproxy_is_in_front_of_the_command_line(tmp_path: Path, backend: str) -> None:
+    command = ["--reactor", backend, "echo", "--listen", "haproxy:unix:socket"]
+    proxy = Proxy(None, tmp_path)
+    try:
+        with serving(*command, cwd=tmp_path) as process:
+            line_of(process)
+            proxy.start(f"unix@{tmp_path}/socket", "send-proxy-v2")
+            assert ask(proxy.place) == b"hello"
+    finally:
+        proxy.stop()
 
 
 class TestOthers(OnEveryBackend):

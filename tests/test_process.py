@@ -6,20 +6,20 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from reactorlib import error, utils
+from reactorlib import error, exits, utils
 from reactorlib.defer import CancelledError, Deferred
 from reactorlib.exits import Exit
 from reactorlib.failure import Failure
 from reactorlib.interfaces import IProcessProtocol, IReactorProcess
 from reactorlib.program import program
 from reactorlib.protocol import ProcessProtocol
-from reactorlib.testing.contract.base import ContractBase
-from tests.backends import BACKENDS
+from tests.on_backends import OnEveryBackend
 
 # The protocol
 
@@ -102,11 +102,8 @@ def test_what_belongs_to_a_user() -> None:
 # The functions
 
 
-class TestUtils(ContractBase):
+class TestUtils(OnEveryBackend):
     """getProcessOutput and its like."""
-
-    def make_engine(self) -> Any:
-        return BACKENDS["epoll"]()
 
     def test_the_reactor_says_what_it_can_do(self, reactor: Any) -> None:
         assert IReactorProcess.providedBy(reactor)
@@ -206,6 +203,56 @@ class TestUtils(ContractBase):
 
         monkeypatch.setattr(os, "pidfd_open", refuse)
         assert self.run_until(reactor, utils.getProcessValue("true", reactor=reactor)) == 0
+
+    @pytest.mark.parametrize("has_waitid", [True, False])
+    def test_no_signal_follows_the_end_though_nobody_knows_of_it(
+        self, reactor: Any, monkeypatch: Any, has_waitid: bool
+    ) -> None:
+        """The number may be another process's before the reactor hears of the end."""
+        told: list[int | None] = []
+        monkeypatch.setattr(exits, "HAS_WAITID", has_waitid)
+        child = subprocess.Popen(["true"])
+        exit = Exit(reactor, child.pid, told.append)
+        exit.watch(False)
+        for thread in threading.enumerate():
+            if str(child.pid) in thread.name:
+                thread.join()
+        monkeypatch.setattr(os, "kill", None)
+        with pytest.raises(ProcessLookupError):
+            exit.signal(signal.SIGKILL)
+        assert told == []
+        self.turn_until(reactor, lambda: told)
+        assert told == [0]
+        assert child.wait() == 0
+
+    def test_a_signal_while_its_end_is_seen_goes_to_the_child_or_nobody(
+        self, reactor: Any, monkeypatch: Any
+    ) -> None:
+        """It waits until the number is given back, or is sent before."""
+        told: list[int | None] = []
+        reaping, go_on = threading.Event(), threading.Event()
+        wait = os.waitpid
+
+        def slow(pid: int, options: int) -> tuple[int, int]:
+            result = wait(pid, options)
+            reaping.set()
+            go_on.wait()
+            return result
+
+        monkeypatch.setattr(os, "waitpid", slow)
+        child = subprocess.Popen(["true"])
+        exit = Exit(reactor, child.pid, told.append)
+        exit.watch(False)
+        reaping.wait()
+        helper = threading.Timer(0.01, go_on.set)
+        helper.start()
+        monkeypatch.setattr(os, "kill", None)
+        with pytest.raises(ProcessLookupError):
+            exit.signal(signal.SIGKILL)
+        helper.join()
+        self.turn_until(reactor, lambda: told)
+        monkeypatch.undo()
+        assert child.wait() == 0
 
 
 PROGRAM = """

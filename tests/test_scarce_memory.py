@@ -6,6 +6,7 @@ the driver in C (test_native_driver.py), which makes each one fail in turn.
 
 from __future__ import annotations
 
+import gc
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,13 +17,14 @@ from reactorlib.testing.contract.base import LoggedErrors
 from reactorlib.testing.contract.tcp_peers import Net, Recorder
 from tests.on_backends import OnEveryBackend
 
-MORE = 64 << 20
+MORE = 1 << 30  # far more than anything that is freed meanwhile
 LEFT = 16 << 20
 
 
 @contextmanager
 def little_memory() -> Iterator[None]:
     """Only so much more address space than there is."""
+    gc.collect()
     limits = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (psutil.Process().memory_info().vms + LEFT, limits[1]))
     try:

@@ -14,11 +14,13 @@ from reactorlib.testing.contract.udp_peers import LOOPBACK, Datagrams
 from reactorlib.testing.contract.unix_peers import UNIXContractBase, UNIXNet
 from tests.backends import BACKENDS
 
-# Serves on descriptor 3, as its arguments say, and answers with its process id.
-INHERITS = """
+# Serves on a descriptor, as its arguments say, and answers with its process id.
+SERVES = """
 import os, socket, sys
+from zope.interface import implementer
 from reactorlib import reactor
-from reactorlib.protocol import DatagramProtocol, Factory, Protocol
+from reactorlib.interfaces import IFileDescriptorReceiver
+from reactorlib.protocol import ClientFactory, DatagramProtocol, Factory, Protocol
 
 NAME = str(os.getpid()).encode()
 
@@ -31,39 +33,37 @@ class Datagrams(DatagramProtocol):
     def datagramReceived(self, datagram, addr):
         self.transport.write(NAME, addr)
 
-family = getattr(socket, sys.argv[1])
-if sys.argv[2] == "stream":
-    reactor.adoptStreamPort(3, family, Factory.forProtocol(Answer))
-else:
-    reactor.adoptDatagramPort(3, family, Datagrams())
-os.close(3)
-print("ready", flush=True)
-reactor.run()
+def serve(descriptor):
+    family = getattr(socket, sys.argv[1])
+    if sys.argv[2] == "stream":
+        reactor.adoptStreamPort(descriptor, family, Factory.forProtocol(Answer))
+    else:
+        reactor.adoptDatagramPort(descriptor, family, Datagrams())
+    os.close(descriptor)
+    print("ready", flush=True)
 """
 
-# Connects to the UNIX socket of its argument, and serves on what comes over it.
-RECEIVES = """
-import os, socket, sys
-from zope.interface import implementer
-from reactorlib import reactor
-from reactorlib.interfaces import IFileDescriptorReceiver
-from reactorlib.protocol import ClientFactory, Factory, Protocol
+INHERITS = (
+    SERVES
+    + """
+serve(3)
+reactor.run()
+"""
+)
 
-class Answer(Protocol):
-    def connectionMade(self):
-        self.transport.write(str(os.getpid()).encode())
-        self.transport.loseConnection()
-
+# Takes it from the UNIX socket of its last argument.
+RECEIVES = (
+    SERVES
+    + """
 @implementer(IFileDescriptorReceiver)
 class Taker(Protocol):
     def fileDescriptorReceived(self, descriptor):
-        reactor.adoptStreamPort(descriptor, socket.AF_INET, Factory.forProtocol(Answer))
-        os.close(descriptor)
-        print("ready", flush=True)
+        serve(descriptor)
 
-reactor.connectUNIX(sys.argv[1], ClientFactory.forProtocol(Taker))
+reactor.connectUNIX(sys.argv[3], ClientFactory.forProtocol(Taker))
 reactor.run()
 """
+)
 
 
 class Child(ProcessProtocol):
@@ -130,23 +130,38 @@ class TestSharing(UNIXContractBase):
     def test_a_udp_port_is_inherited(self, net: UNIXNet) -> None:
         port = net.reactor.listenUDP(0, Datagrams(), LOOPBACK)
         child = self.leave_to(net, port, INHERITS, "AF_INET", "datagrams")
+        self.expect_datagram_from(net, child, port)
+        self.end(net, child)
+
+    def expect_datagram_from(self, net: UNIXNet, child: Child, port: Any) -> None:
         with socket.socket(type=socket.SOCK_DGRAM) as peer:
             peer.connect((LOOPBACK, port.port))
             peer.setblocking(False)
             peer.send(b"who are you?")
             assert net.receive(peer) == [str(child.transport.pid).encode()]
-        self.end(net, child)
 
-    def test_a_port_goes_over_a_unix_socket(self, net: UNIXNet) -> None:
-        shared = net.reactor.listenTCP(0, RecordingFactory(), interface=LOOPBACK)
+    def give_to_child(self, net: UNIXNet, port: Any, kind: str) -> Child:
+        """A child that has got the port over a UNIX socket; this process has stopped it."""
 
         def give(protocol: Recorder) -> None:
-            protocol.transport.sendFileDescriptor(shared.fileno())
+            protocol.transport.sendFileDescriptor(port.fileno())
             protocol.transport.write(b"take it")
 
-        child = self.spawn(net, RECEIVES, net.listen(lambda: Recorder(made=give)).port)
+        giver = net.listen(lambda: Recorder(made=give))
+        child = self.spawn(net, RECEIVES, "AF_INET", kind, giver.port)
         net.turn_until(lambda: child.said == b"ready\n")
-        self.run_until(net.reactor, shared.stopListening())
-        with socket.create_connection((LOOPBACK, shared.port)) as peer:
+        self.run_until(net.reactor, port.stopListening())
+        return child
+
+    def test_a_tcp_port_goes_over_a_unix_socket(self, net: UNIXNet) -> None:
+        port = net.reactor.listenTCP(0, RecordingFactory(), interface=LOOPBACK)
+        child = self.give_to_child(net, port, "stream")
+        with socket.create_connection((LOOPBACK, port.port)) as peer:
             assert net.read_all(peer) == str(child.transport.pid).encode()
+        self.end(net, child)
+
+    def test_a_udp_port_goes_over_a_unix_socket(self, net: UNIXNet) -> None:
+        port = net.reactor.listenUDP(0, Datagrams(), LOOPBACK)
+        child = self.give_to_child(net, port, "datagrams")
+        self.expect_datagram_from(net, child, port)
         self.end(net, child)

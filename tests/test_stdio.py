@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import pytest
 from zope.interface.verify import verifyObject
 
 from reactorlib import error
@@ -93,6 +94,22 @@ class Cases(StdioCases):
         assert self.drained(reactor, protocol, result) == PLENTY
         assert protocol.reason is not None
         assert protocol.reason.check(error.ConnectionDone)
+
+    @pytest.mark.parametrize("own", [True, False])
+    def test_the_end_of_the_input_waits_for_no_producer(
+        self, reactor: Any, files: Files, own: bool
+    ) -> None:
+        stdin, theirs = files.pipe()
+        result, stdout = files.pipe()
+        protocol = Recorder(data=lambda it, data: it.transport.write(data))
+        transport, producer = StandardIO(protocol, stdin, stdout, reactor), Producer()
+        transport.registerProducer(transport if own else producer, True)
+        os.write(theirs, b"hello")
+        files.close(theirs)
+        assert self.drained(reactor, protocol, result) == b"hello"
+        assert protocol.reason is not None
+        assert protocol.reason.check(error.ConnectionDone)
+        assert producer.calls == ([] if own else ["stop"])
 
     def test_loseConnection(self, reactor: Any, files: Files) -> None:
         stdin, theirs = files.pipe()
@@ -302,6 +319,42 @@ def test_a_program_between_files(tmp_path: Path) -> None:
 
 def test_a_program_without_input() -> None:
     assert shout(subprocess.DEVNULL) == (b"ready ", b"ConnectionDone\n")
+
+
+def test_a_program_on_a_terminal() -> None:
+    """It blocks again afterwards, as the shell that gets it back expects."""
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-c", PROGRAM]
+    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=subprocess.PIPE) as program:
+        assert read_until(ours, b"ready ") == b"ready "
+        assert not os.get_blocking(theirs)
+        os.write(ours, b"typed\n")
+        assert read_until(ours, b"TYPED\r\n") == b"typed\r\nTYPED\r\n"
+        os.write(ours, b"\x04")
+        assert program.communicate()[1] == b"ConnectionDone\n"
+    assert program.returncode == 0
+    assert os.get_blocking(theirs)
+    os.close(ours)
+    os.close(theirs)
+
+
+def test_a_program_whose_terminal_is_hung_up() -> None:
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-c", PROGRAM]
+    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=subprocess.PIPE) as program:
+        os.close(theirs)
+        read_until(ours, b"ready ")
+        os.close(ours)
+        assert program.communicate()[1] in (b"ConnectionDone\n", b"ConnectionLost\n")
+    assert program.returncode == 0
+
+
+def read_until(descriptor: int, end: bytes) -> bytes:
+    """What comes until it ends so."""
+    got = b""
+    while not got.endswith(end):
+        got += os.read(descriptor, 1024)
+    return got
 
 
 def test_a_program_whose_reader_leaves() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from reactorlib import systemd
+from reactorlib.backends import available
 from reactorlib.endpoints import InvalidEndpoint, serverFromString
 from reactorlib.systemd import ListenFDs
 from reactorlib.testing.contract.tcp_peers import Net, Recorder, RecordingFactory, echo
@@ -59,6 +60,24 @@ class TestListenFDs:
         inherited = ListenFDs.fromEnvironment(environment(2), start)
         assert inherited.pairs() == [("unknown", start), ("unknown", start + 1)]
         assert os.get_inheritable(sockets[2].fileno())
+
+    @pytest.mark.parametrize(
+        ("names", "expected"),
+        [("web", ["web", "unknown"]), ("web:", ["web", ""]), ("a:b:c", ["a", "b"])],
+    )
+    def test_too_few_names_and_too_many(
+        self, sockets: list[socket.socket], names: str, expected: list[str]
+    ) -> None:
+        start = sockets[0].fileno()
+        inherited = ListenFDs.fromEnvironment(environment(2, names), start)
+        assert inherited.pairs() == list(zip(expected, [start, start + 1], strict=True))
+
+    @pytest.mark.parametrize("count", ["4", "999999999"])
+    def test_more_than_are_open(self, sockets: list[socket.socket], count: str) -> None:
+        start = sockets[0].fileno()
+        environ = environment(count, "web:admin:db:more")
+        names = [name for name, _ in ListenFDs.fromEnvironment(environ, start).pairs()]
+        assert names == ["web", "admin", "db"]
 
     def test_it_starts_at_3(self) -> None:
         assert systemd.START == 3
@@ -229,10 +248,12 @@ def test_a_program_started_with_sockets(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("place", ["systemd:0", "systemd:name=web", "fd:3"])
-def test_systemd_socket_activate(tmp_path: Path, place: str) -> None:
+@pytest.mark.parametrize("backend", available())
+def test_systemd_socket_activate(tmp_path: Path, backend: str, place: str) -> None:
     path = tmp_path / "socket"
     activate = ["systemd-socket-activate", "--listen", str(path), "--fdname", "web"]
-    process = launch([*activate, *REACTORLIB, "echo", "--listen", place], cwd=tmp_path)
+    command = [*REACTORLIB, "--reactor", backend, "echo", "--listen", place]
+    process = launch([*activate, *command], cwd=tmp_path)
     assert process.stdout is not None
     assert process.stderr is not None
     try:
@@ -241,7 +262,7 @@ def test_systemd_socket_activate(tmp_path: Path, place: str) -> None:
             peer.settimeout(20)
             peer.connect(str(path))
             peer.sendall(b"hello")  # starts the program
-            assert process.stdout.readline().startswith(f"echo on unix:{path} (")
+            assert process.stdout.readline().startswith(f"echo on unix:{path} ({backend})")
             assert peer.recv(10) == b"hello"
     finally:
         end(process)

@@ -145,8 +145,8 @@ class TestExplained:
     @pytest.mark.parametrize(
         ("name", "kind", "text"),
         [
-            ("WRONG_VERSION_NUMBER", error.SSLError, "not TLS"),
-            ("HTTP_REQUEST", error.SSLError, "not TLS"),
+            ("WRONG_VERSION_NUMBER", error.NotTLSError, "not TLS"),
+            ("HTTP_REQUEST", error.NotTLSError, "not TLS"),
             ("NO_SHARED_CIPHER", error.SSLError, "no certificate"),
             ("PEER_DID_NOT_RETURN_A_CERTIFICATE", error.PeerVerifyError, "no certificate"),
             ("TLSV1_ALERT_UNKNOWN_CA", error.CertificateError, "unknown ca"),

@@ -12,7 +12,7 @@ import pytest
 from reactorlib import error
 from reactorlib.protocol import Factory, Protocol
 from reactorlib.testing.contract import ContractBase
-from reactorlib.testing.contract.tcp_peers import LOOPBACK, Recorder, RecordingFactory
+from reactorlib.testing.contract.tcp_peers import LOOPBACK, Recorder, RecordingFactory, echo
 from reactorlib.testing.contract.tls_handshake import Listener
 from reactorlib.testing.contract.tls_peers import NAME, Settings, TLSContractBase, TLSNet
 from reactorlib.threads import deferToThreadPool
@@ -152,19 +152,30 @@ class InteropTests(TLSContractBase):
     # openssl s_server
 
     @contextmanager
-    def s_server(self, settings: Settings, *more: object, own: Any = None) -> Iterator[Any]:
+    def s_server(self, settings: Settings, *more: object) -> Iterator[Any]:
         """A server that turns lines around; its address."""
-        own = own or settings.own
-        command = ("openssl", "s_server", "-accept", f"{LOOPBACK}:0", "-rev", *more)
+        with self.running_server(settings, "-rev", *more) as (_, address):
+            yield address
+
+    @contextmanager
+    def running_server(self, settings: Settings, *more: object) -> Iterator[Any]:
+        """A server that sends what it is given, obeys certain lines, and prints; its address."""
+        own = settings.own
+        command = ("openssl", "s_server", "-accept", f"{LOOPBACK}:0", *more)
         files = ("-cert", own.certificate, "-cert_chain", own.certificate, "-key", own.privateKey)
         words = [str(word) for word in (*command, *files)]
-        with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as program:
+        pipe = subprocess.PIPE
+        with subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=subprocess.STDOUT) as program:
             assert program.stdout is not None
             line = next(line for line in program.stdout if line.startswith(b"ACCEPT"))
             try:
-                yield LOOPBACK, int(line.rpartition(b":")[2])
+                yield program, (LOOPBACK, int(line.rpartition(b":")[2]))
             finally:
                 program.kill()
+
+    def tell(self, program: Any, line: bytes) -> None:
+        program.stdin.write(line)
+        program.stdin.flush()
 
     def talk(self, net: TLSNet, address: tuple[str, int], client: Any) -> Recorder:
         """A client that asks one question."""
@@ -201,6 +212,37 @@ class InteropTests(TLSContractBase):
             protocol = self.talk(net, address, net.settings.client("other.example"))
         assert protocol.reason.check(error.PeerVerifyError)
         assert protocol.calls == ["made", "lost"]
+
+    def test_a_server_that_asks_to_renegotiate(self, net: TLSNet) -> None:
+        """The line `r` asks for it."""
+        with self.running_server(net.settings, "-tls1_2") as (program, address):
+            factory = RecordingFactory(Listener)
+            net.reactor.connectSSL(*address, factory, net.client)
+            net.turn_until(lambda: factory.protocols)
+            net.until_called(factory.protocols[0], "shaken")
+            self.tell(program, b"r\n")
+            net.until_lost(factory.protocols[0])
+            told = next(line for line in program.stdout if b"renegotiation:" in line)
+        assert b"no renegotiation" in told
+        assert factory.protocols[0].calls == ["made", "shaken", "lost"]
+
+    def test_new_keys_on_the_way(self, net: TLSNet) -> None:
+        """The line `K` changes the server's keys and asks for ours to be changed."""
+        quiet = ("-tls1_3", "-num_tickets", 0)
+        with self.running_server(net.settings, *quiet) as (program, address):
+            factory = RecordingFactory(lambda: Listener(data=echo))
+            net.reactor.connectSSL(*address, factory, net.client)
+            net.turn_until(lambda: factory.protocols)
+            net.until_called(factory.protocols[0], "shaken")
+            counters = net.reactor.engine.counters
+            before = counters()["received"]
+            self.tell(program, b"K\n")
+            net.turn_until(lambda: counters()["received"] > before)
+            self.tell(program, b"with new keys\n")
+            net.turn_until(lambda: factory.protocols[0].received == b"with new keys\n")
+            factory.protocols[0].transport.loseConnection()
+            net.until_lost(factory.protocols[0])
+            assert any(line == b"with new keys\n" for line in program.stdout)
 
     # curl
 

@@ -1,6 +1,6 @@
 """One command for a running server, one for the tests; both start from a fresh clone.
 
-    python3 tools/dev.py serve [--port 8080] [flags of `reactorlib echo`]
+    python3 tools/dev.py serve [--port 8080] [flags of `reactorlib web`]
     python3 tools/dev.py test [flags of pytest]       without any: all tests, on all cores
     python3 tools/dev.py lint
     python3 tools/dev.py types
@@ -37,11 +37,12 @@ INSTALLED_FROM = ("setup.cfg", "setup.py", "pyproject.toml", "reactorlib/_versio
 ON_ALL_CORES = ("--numprocesses", "auto", "--dist", "loadfile")
 
 WHAT_TO_TRY = """
-An echo server starts on port {port}. In another terminal:
+A web server starts on port {port}. Look at it in a browser or another terminal:
 
-    nc 127.0.0.1 {port}
+    http://127.0.0.1:{port}/
+    curl -i http://127.0.0.1:{port}/
 
-and type a line. Ctrl-C ends each. Another backend: --reactor poll
+Ctrl-C ends it. Another backend: --reactor poll
 """
 NO_VENV = """\
 This Python ({python}) cannot make virtual environments: it has no {module}. Install it:
@@ -70,7 +71,7 @@ def serve(arguments: list[str]) -> int:
     options, rest = parser.parse_known_args(arguments)
     set_up()
     print(WHAT_TO_TRY.format(port=options.port), flush=True)
-    return become("reactorlib", "echo", "--port", options.port, *rest)
+    return become("reactorlib", "web", "--port", options.port, *rest)
 
 
 def test(arguments: list[str]) -> int:

@@ -26,7 +26,7 @@
 
 enum {
     ARENA_BYTES = 1 << 19,
-    READ_MAX = 1 << 16,      /* of one connection in one turn */
+    READ_MAX = 65 << 10,     /* of one connection in one turn: 64 KiB, as four records of TLS */
     READ_MIN = 1 << 12,      /* less room than this: wait for the next turn */
     RECORDS = 4096,          /* events in one turn */
     RECORDS_PER_SLOT = 8,    /* the most that one step for one slot can make */

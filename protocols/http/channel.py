@@ -77,26 +77,16 @@ class HTTPChannel(Protocol):
     maxUnread: ClassVar[int] = 65_536
     allowPersistentConnections: bool = True
 
-    requestFactory: ClassVar[Any] = None
-    head: ClassVar[RequestHead]
-    everyAnswer: ClassVar[EveryAnswer]
+    requestFactory: Any = None
+    head: RequestHead
+    everyAnswer: EveryAnswer
 
-    # Of those that are rarely other than at first.
-    busy = False  # handling data, a few frames further up
     _tick: ClassVar[float]
-    _since = 0.0
-    closing = False  # nothing more is served
-    _ended = False  # the client sends no more
-    _held = 0
-    _gathered: list[bytes] | None = None
-    _receiving: ChannelRequest | None = None
-    _unread = b""
-    _scanned = 0
-    _partial = False  # a head has begun
-    _more = False  # data came while busy
-    _discardable = 0
-    _sent = 0
-    _taken = -1
+
+    # What few connections ever change.
+    _discardable = 0  # bytes of a body that may still be read for nobody
+    _taken = -1  # bytes that the client had read when that was looked at last
+    _outer: Any = None
     _successor: Any = None
 
     @classmethod
@@ -118,6 +108,23 @@ class HTTPChannel(Protocol):
     def connectionMade(self) -> None:
         self.requests: list[ChannelRequest] = []
         self.transport.registerProducer(self, True)
+        # What each request needs is the instance's own, and not under a name that the class
+        # has too: so it is found quicker.
+        self.parser = self.head
+        self.answers = self.everyAnswer
+        self.makeRequest = self.requestFactory
+        self.allowPersistentConnections = self.allowPersistentConnections
+        self.busy = False  # handling data, a few frames further up
+        self.closing = False  # nothing more is served
+        self._more = False  # data came while busy
+        self._ended = False  # the client sends no more
+        self._held = 0
+        self._gathered: list[bytes] | None = None
+        self._receiving: ChannelRequest | None = None
+        self._unread = b""
+        self._scanned = 0
+        self._partial = False  # a head has begun
+        self._sent = 0
         reactor = self.transport.reactor
         self._seconds = reactor.seconds
         self._since = reactor.seconds()
@@ -130,15 +137,18 @@ class HTTPChannel(Protocol):
                 self._unread += data
                 self._more = self.busy
             return
+        scanned = 0
         if self._unread:
             data = self._unread + data
             self._unread = b""
-        now = self._seconds()
-        if now >= self.everyAnswer.expires:
-            self.everyAnswer.renew(now)
+            scanned, self._scanned = self._scanned, 0
+        seconds = self._seconds
+        now = seconds()
+        if now >= self.answers.expires:
+            self.answers.renew(now)
         self.busy = True
         try:
-            self._read(data)
+            self._read(data, scanned)
             while self._more:
                 self._read_more()
         finally:
@@ -155,11 +165,14 @@ class HTTPChannel(Protocol):
         """Serve what came from a turn of the loop inside a callback."""
         self._more = False
         data, self._unread = self._unread, b""
-        self._read(data)
+        scanned, self._scanned = self._scanned, 0
+        self._read(data, scanned)
 
-    def _read(self, data: bytes) -> None:
-        """Serve what is there; keep what cannot be served yet."""
-        start, end, scanned, head = 0, len(data), self._scanned, self.head
+    def _read(self, data: bytes, scanned: int) -> None:
+        """Serve what is there; keep what cannot be served yet. A head of which `scanned`
+        bytes have been looked at begins the data."""
+        start, end, head = 0, len(data), self.parser
+        values = head.values
         while start < end and not (self._held or self.closing):
             if self._receiving is not None:
                 start = self._receive(self._receiving, data, start, end)
@@ -167,9 +180,9 @@ class HTTPChannel(Protocol):
             if self.requests and not self._may_begin():
                 self._hold(_BUSY)
                 break
-            length = requestHead(data, start, end, start + scanned, head.limits, head.out)
+            length = requestHead(data, start, end, start + scanned, head.out)
             if length > 0:
-                request = ChannelRequest(self, data, start + length, head.values())
+                request = ChannelRequest(self, data, values())
                 if self.requests:
                     if not request.safe:
                         self._hold(_BUSY)
@@ -188,9 +201,9 @@ class HTTPChannel(Protocol):
             else:
                 self._refuse(-length, str(parseError(length, head.out.flags)))
                 return
-        self._scanned = scanned
         if start < end:
             self._unread = data[start:] + self._unread
+            self._scanned = scanned
 
     def _may_begin(self) -> bool:
         """Whether another request may begin beside those that are not finished."""
@@ -235,6 +248,19 @@ class HTTPChannel(Protocol):
             self.flush()
             self._sent += len(data)
             self.transport.write(data)
+
+    def answer(self, data: bytes) -> None:
+        """Write all of the answer whose turn it is: send and finished in one, while `busy`."""
+        if self._gathered is None:
+            self._sent += len(data)
+            self.transport.write(data)
+        else:
+            self.send(data)
+        del self.requests[0]
+        if self.requests:
+            self.requests[0].noLongerQueued()
+        if self._held:
+            self._release(_BODY_HELD | _BUSY)
 
     def flush(self) -> None:
         """Write what was gathered so far."""
@@ -342,9 +368,9 @@ class HTTPChannel(Protocol):
             self.close()
         elif self.requests:
             self.requests[0].noLongerQueued()
-        if self._held & (_BODY_HELD | _BUSY):
+        if self._held:
             self._release(_BODY_HELD | _BUSY)
-        elif not self.busy:
+        if not self.busy:
             self._settle()
 
     def reject(self, request: ChannelRequest, status: int, reason: str) -> None:
@@ -363,7 +389,7 @@ class HTTPChannel(Protocol):
 
     def _refuse(self, status: int, reason: str) -> None:
         """Answer what is no request, in its turn, and close."""
-        request = ChannelRequest(self, b"", 0, NO_HEAD)
+        request = ChannelRequest(self, b"", NO_HEAD)
         if self.requests:
             request.wait()
         self.requests.append(request)
@@ -390,6 +416,8 @@ class HTTPChannel(Protocol):
 
     def abort(self, close_write: bool) -> None:
         """End the connection, with a reset unless what was written shall leave."""
+        for request in self.requests:
+            request.persistent = False  # so none of their answers is written at once
         if close_write:
             self.close()
         else:
@@ -462,8 +490,8 @@ class HTTPChannel(Protocol):
     def renew(self) -> None:
         """Have the Date of the next answer be today's."""
         now = self._seconds()
-        if now >= self.everyAnswer.expires:
-            self.everyAnswer.renew(now)
+        if now >= self.answers.expires:
+            self.answers.renew(now)
 
     def _settle(self) -> None:
         """Nothing is being handled: what is waited for now begins now."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from zope.interface import implementer
 
-from reactorlib.defer import Deferred, ensureDeferred
+from reactorlib.defer import CancelledError, Deferred, ensureDeferred
 from reactorlib.failure import Failure
 from reactorlib.interfaces import INegotiated, IPushProducer
 from reactorlib.protocols.http.framing import (
@@ -29,6 +29,7 @@ from reactorlib.protocols.http.framing import (
     WITHOUT_BODY,
     bytes_of,
     content_length,
+    length_line,
     status_line,
 )
 from reactorlib.protocols.http.headers import Headers
@@ -54,9 +55,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("reactorlib")
 
-# But for the first, the answer to a request with one of these is not made in one go.
+# Most requests have the first of these and no other.
 UNUSUAL = KEEP_ALIVE | IS_HEAD | IS_CONNECT | HAS_BODY
+KNOWN_LENGTHS = 1024
+LENGTHS = tuple(map(length_line, range(KNOWN_LENGTHS)))
 LAST_CHUNK = b"0\r\n\r\n"
+CLOSE = b"Connection: close\r\n"
 LARGE = 16_384  # from here on data is not copied for the sake of one write less
 VERSIONS = ((1, 0), (1, 1))
 SAFE = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE"))
@@ -74,13 +78,12 @@ class ChannelRequest:
         "_framing",
         "_head",
         "_plain",
-        "_until",
         "channel",
+        "incoming",
         "persistent",
         "request",
     )
 
-    incoming = 0  # bytes of the body that have not come yet; -1 until all of an unknown number have
     _decoder: ChunkDecoder | None = None
     _waiting: list[bytes] | None = None  # what was written before its turn
     _left = 0  # bytes of the answer's body that were announced and not written yet
@@ -88,23 +91,32 @@ class ChannelRequest:
     _streaming = False
     _callback: Any = None
     _continued = False
+    _following: Deferred[Any] | None = None
     _lost = False
 
-    def __init__(self, channel: HTTPChannel, data: bytes, until: int, head: Any) -> None:
-        """`head` is what the parser made of `data`, which ends at `until`."""
+    def __init__(self, channel: HTTPChannel, data: bytes, head: Any) -> None:
+        """`head` is what the parser made of `data`, which may go on behind it."""
         flags = head[5]
         self.channel = channel
         self._data = data
-        self._until = until
         self._head = head
         self._framing = UNSENT
-        self._plain = flags & UNUSUAL == KEEP_ALIVE and head[4]
-        self.persistent = flags & KEEP_ALIVE != 0 and channel.allowPersistentConnections
         self.request: Any = None
+        # Bytes of the body that have not come yet; -1 until all of an unknown number have.
+        self.incoming = 0
+        self._plain = head[4]  # whether the answer may leave in one piece
+        self.persistent = channel.allowPersistentConnections
+        if flags & UNUSUAL != KEEP_ALIVE:
+            self._unusual(flags)
+
+    def _unusual(self, flags: int) -> None:
+        if flags & (IS_HEAD | IS_CONNECT):
+            self._plain = 0
+        self.persistent = self.persistent and flags & KEEP_ALIVE != 0
         if flags & HAS_BODY:
-            self.incoming = head[6]
+            self.incoming = self._head[6]
             if flags & CHUNKED_BODY:
-                self._decoder = ChunkDecoder(channel.maxHeaderLength, channel.maxHeaderCount)
+                self._decoder = ChunkDecoder(self.channel.parser.limits)
 
     # What the channel does with it
 
@@ -112,7 +124,8 @@ class ChannelRequest:
         """Make the request and let it begin."""
         try:
             data, head = self._data, self._head
-            request = self.request = self.channel.requestFactory(
+            make = self.channel.makeRequest
+            request = self.request = make(
                 self,
                 data[head[0] : head[1]],
                 data[head[2] : head[3]],
@@ -121,7 +134,7 @@ class ChannelRequest:
             )
             outcome = request.process()
             if outcome is not None:
-                self._follow(outcome)
+                self.follow(outcome)
             if self.request is not None:
                 request.flush()
                 if not self.incoming:
@@ -168,7 +181,7 @@ class ChannelRequest:
 
     @property
     def safe(self) -> bool:
-        """Whether it changes nothing, nor what follows it: others may begin beside it."""
+        """Whether it changes nothing, not even the protocol: others may begin beside it."""
         return self.method in SAFE and not self._head[5] & UPGRADE
 
     @property
@@ -227,6 +240,8 @@ class ChannelRequest:
         self._producer = None  # its transport has told it, if it had one
         if request is not None:
             self._guarded(request.connectionLost, reason)
+        if self._following is not None:
+            self._following.cancel()
 
     def stop_producer(self) -> None:
         """Nothing that it writes will leave any more."""
@@ -244,13 +259,15 @@ class ChannelRequest:
         if request is not None:
             self._guarded(request.connectionLost, Failure(reason))
 
-    def _follow(self, outcome: Any) -> None:
-        """process() has given a coroutine or a Deferred."""
+    def follow(self, outcome: Any) -> None:
         following = outcome if isinstance(outcome, Deferred) else ensureDeferred(outcome)
+        self._following = following
         following.addErrback(self._failed)
 
     def _failed(self, failure: Failure) -> None:
         """The application raised."""
+        if self._framing == FINISHED and failure.check(CancelledError):
+            return
         logger.error(
             "Unhandled error in %r: %s", self, failure.getErrorMessage(), exc_info=failure.value
         )
@@ -273,12 +290,20 @@ class ChannelRequest:
         return Headers.deferred(self._pairs)
 
     def _pairs(self) -> list[tuple[bytes, bytes]]:
-        return readFields(self._data, self._head[7], self._until - 2, self._head[8])
+        return readFields(self._data, self._head[7], len(self._data), self._head[8])
 
     def _trailers(self) -> list[tuple[bytes, bytes]]:
         return [] if self._decoder is None else self._decoder.trailers
 
     # IChanRequest
+
+    @property
+    def reactor(self) -> Any:
+        return self.channel.transport.reactor
+
+    @property
+    def hasBody(self) -> bool:
+        return self.incoming != 0
 
     @property
     def begun(self) -> bool:
@@ -310,7 +335,7 @@ class ChannelRequest:
             raise RuntimeError("the answer has begun already")
         if self._head[4]:
             lines = [status_line(code)]
-            (headers or NO_HEADERS).encode(lines)
+            lines += (headers or NO_HEADERS).checkedLines()
             self.send(b"".join([*lines, b"\r\n"]))
 
     def writeHeaders(self, code: int, headers: Headers, message: bytes | None = None) -> None:
@@ -322,12 +347,12 @@ class ChannelRequest:
         lines: list[bytes] = []
         length = -1
         self.channel.renew()
-        if headers.framed or message is not None:
+        if message is not None or not headers.plain:
             lines.append(status_line(code, message))
             length = self._own_fields(code, headers, lines)
         else:
-            lines.append(self.channel.everyAnswer.head(code))
-        headers.encode(lines)
+            lines.append(self.channel.answers[code])
+        lines += headers.checkedLines()
         if self._switches(code):
             self._framing = SWITCHING
             self.persistent = False
@@ -357,7 +382,7 @@ class ChannelRequest:
             raise ValueError("the body is framed by the server: set no Transfer-Encoding")
         if b"connection" in given and b"close" in headers.getHeader(b"connection", ()):
             self.persistent = False
-        lines.append(self.channel.everyAnswer.missing(given))
+        lines.append(self.channel.answers.missing(given))
         if b"content-length" not in given:
             return -1
         if code in (101, 204) or self._switches(code):
@@ -373,7 +398,7 @@ class ChannelRequest:
     def _connection(self, headers: Headers) -> bytes:
         if headers.hasHeader(b"connection"):
             return b""
-        return b"Connection: keep-alive\r\n" if self.persistent else b"Connection: close\r\n"
+        return b"Connection: keep-alive\r\n" if self.persistent else CLOSE
 
     def _switches(self, code: int) -> bool:
         """Whether this answer makes the connection another protocol's."""
@@ -404,23 +429,29 @@ class ChannelRequest:
     def writeResponse(
         self, code: int, headers: Headers, body: bytes, message: bytes | None = None
     ) -> None:
-        channel = self.channel
         if (
             self._framing
-            or headers.framed
+            or self.incoming
+            or not (self._plain and headers.plain)
             or message is not None
             or code in WITHOUT_BODY
-            or not (self._plain and self.persistent and channel.busy)
         ):
             self._write_response(code, headers, body, message)
             return
-        head = channel.everyAnswer.head(code)
-        channel.send(
-            b"%b%bContent-Length: %d\r\n\r\n%b" % (head, headers.toBytes(), len(body), body)
-        )
-        self._framing = FINISHED
-        self.request = None
-        channel.finished(self)
+        channel = self.channel
+        length = len(body)
+        last = LENGTHS[length] if length < KNOWN_LENGTHS else length_line(length)
+        if channel.busy and self.persistent:
+            channel.answer(b"".join([channel.answers[code], *headers.lines, last, body]))
+            self._framing = FINISHED
+            self.request = None
+        else:
+            channel.renew()
+            close = b"" if self.persistent else CLOSE
+            channel.send(b"".join([channel.answers[code], *headers.lines, close, last, body]))
+            self._framing = FINISHED
+            self.request = None
+            channel.finished(self)
 
     def _write_response(
         self, code: int, headers: Headers, body: bytes, message: bytes | None
@@ -494,6 +525,7 @@ class ChannelRequest:
             self._guarded(producer.stopProducing)
             return
         self._producer, self._streaming = producer, streaming
+        self._plain = 0
         if self._waiting is None:
             self.channel.register(producer, streaming)
         elif streaming:
@@ -509,6 +541,7 @@ class ChannelRequest:
         if self._framing == FINISHED:
             return
         self._callback = callback
+        self._plain = 0
         if self._waiting is None:
             self.channel.flush()
             self.channel.transport.monitorCongestion(callback)

@@ -19,7 +19,7 @@ class OverloadedServerProtocol(Protocol):
 
     def connectionMade(self) -> None:
         EVERY.renew(0)
-        head = EVERY.head(503) + b"Retry-After: 10\r\n"
+        head = EVERY[503] + b"Retry-After: 10\r\n"
         head += b"Content-Type: text/plain\r\nContent-Length: %d\r\n" % len(OVERLOADED)
         self.transport.write(head + b"Connection: close\r\n\r\n" + OVERLOADED)
         self.transport.loseConnection()

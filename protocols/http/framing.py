@@ -32,17 +32,17 @@ def status_line(code: int, message: bytes | None = None) -> bytes:
     return b"HTTP/1.1 %d %b\r\n" % (code, reason)
 
 
-class EveryAnswer:
-    """What every answer begins with: its status line, Date and Server.
+class EveryAnswer(dict[int, bytes]):
+    """What every answer begins with, by its status: the usual status line, Date and Server.
 
-    Made once a second: whoever uses `head` has called `renew` if it was `expires`.
+    Made once a second: whoever looks one up has called `renew` if it was `expires`.
+    A dict itself, so that looking up is no call.
     """
 
-    __slots__ = ("_fields", "_heads", "_server", "expires")
+    __slots__ = ("_fields", "_server", "expires")
 
     def __init__(self, server: bytes = SERVER) -> None:
         self._server = server
-        self._heads: dict[int, bytes] = {}
         self.renew(0.0)
         self.expires = 0.0
 
@@ -50,24 +50,25 @@ class EveryAnswer:
         """Make them anew; `now` is of the clock that `expires` is compared with."""
         today = time()
         self.expires = now + 1 - today % 1
-        self._heads.clear()
+        self.clear()
         date = generateDate(int(today))
         self._fields = b"Date: %b\r\nServer: %b\r\n" % (date, self._server)
 
-    def head(self, code: int) -> bytes:
-        """The status line with its usual reason, and the two fields."""
-        return self._heads.get(code) or self._make(code)
-
-    def _make(self, code: int) -> bytes:
+    def __missing__(self, code: int) -> bytes:
         if code < 200:
             raise ValueError(f"{code} is no answer by itself")
-        head = self._heads[code] = status_line(code) + self._fields
+        head = self[code] = status_line(code) + self._fields
         return head
 
     def missing(self, given: Any) -> bytes:
         """The two fields, but for those that were given."""
         lines = self._fields.splitlines(keepends=True)
         return b"".join([line for line in lines if line.split(b":")[0].lower() not in given])
+
+
+def length_line(length: int) -> bytes:
+    """The last line of a head, with the length of the body."""
+    return b"Content-Length: %d\r\n\r\n" % length
 
 
 def content_length(headers: Headers) -> int:

@@ -5,7 +5,8 @@ Facts, then decision:
 - Most messages are answered without a look at most of their fields. Raw fields are
   made at the first look (`Headers.deferred`), typed values when one is asked for.
 - Most answers carry the same few fields. A field's line is checked and made once and
-  kept, so that setting and sending a constant costs one look-up.
+  kept, so that setting and sending a constant costs one look-up. Most are never read:
+  the index by name is made when a value is asked for.
 - A line break in a value is a second field of an attacker's choice. Names must be
   tokens and values free of controls (RFC 9110, 5.1 and 5.5): what is not raises
   ValueError when it is set, and what came from a peer when it is sent on.
@@ -15,7 +16,6 @@ Facts, then decision:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, KeysView, Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 
 from reactorlib.protocols.http.fields.handler import HeaderHandler
@@ -35,7 +35,8 @@ _UNUSUAL_CAPS = {
     )
 }
 
-_Field = tuple[bytes, bytes, bytes]  # name, value, line; the line is b"" until it is sent
+# The line that is sent; of a field that came from a peer, name and value, not checked.
+_Field = bytes | tuple[bytes, bytes]
 
 
 def _line(name: bytes, value: bytes) -> bytes:
@@ -47,22 +48,53 @@ def _line(name: bytes, value: bytes) -> bytes:
     return b"%b: %b\r\n" % (name, value)
 
 
-@lru_cache(_KEPT)
-def _made(
-    name: str | bytes, *values: str | bytes
-) -> tuple[bytes, tuple[bytes, ...], tuple[_Field, ...], bool]:
-    """The lower-case name, the values and the fields of that name, and whether it frames."""
-    raw = name.encode("ascii") if isinstance(name, str) else name
-    fields = tuple([_field(raw, value) for value in values])
-    key = raw.lower()
-    return key, tuple([field[1] for field in fields]), fields, key in _FRAMING
+_Name = str | bytes
+_Made = tuple[bytes, tuple[bytes, ...], tuple[_Field, ...], bool]
 
 
-def _field(name: bytes, value: str | bytes) -> _Field:
+class _Known(dict[tuple[_Name, tuple[_Name, ...]], _Made]):
+    """Of a name and values, what is kept of those that were set last.
+
+    The name in lower case, and that for each field; their lines; whether they are plain.
+    A dict that is emptied when it is full: finding is half the work of an lru_cache's.
+    """
+
+    def __missing__(self, field: tuple[_Name, tuple[_Name, ...]]) -> _Made:
+        name, values = field
+        raw = name.encode("ascii") if isinstance(name, str) else name
+        lines = tuple([_line(raw, _raw(value)) for value in values])
+        key = raw.lower()
+        if len(self) == _KEPT:
+            self.clear()
+        made = self[field] = key, (key,) * len(lines), lines, key not in _FRAMING or not lines
+        return made
+
+
+_known = _Known()
+
+
+def _raw(value: str | bytes) -> bytes:
     raw = value.encode("iso-8859-1") if isinstance(value, str) else value
     if not isinstance(raw, bytes):
         raise TypeError(f"the value of a field is bytes or str, not {value!r}")
-    return name, raw, _line(name, raw)
+    return raw
+
+
+def _several(values: Iterable[str | bytes]) -> tuple[str | bytes, ...]:
+    if isinstance(values, str):
+        raise TypeError("values is a list, not a value")
+    return tuple(values)
+
+
+def _sent(field: _Field) -> bytes:
+    return field if isinstance(field, bytes) else _line(*field)
+
+
+def _pair(field: _Field) -> tuple[bytes, bytes]:
+    if not isinstance(field, bytes):
+        return field
+    name, _, value = field[:-2].partition(b": ")
+    return name, value
 
 
 def _key(name: str | bytes) -> bytes:
@@ -77,10 +109,21 @@ class Headers:
     ASCII, values in ISO-8859-1). `headers` maps names to typed values, `rawHeaders`
     names to lists of bytes. `handler` reads and writes the typed ones.
 
-    `framed` is true once a field was set that frames the message or stands in each.
+    `immutable` is true once makeImmutable was called. As long as `plain` is true, `lines`
+    are what is to be sent; it is false once a field was set that frames the message or
+    stands in each, and for fields that came from a peer.
     """
 
-    __slots__ = ("_fields", "_frozen", "_handler", "_make", "_typed", "_values", "framed")
+    __slots__ = (
+        "_handler",
+        "_index",
+        "_keys",
+        "_make",
+        "_typed",
+        "immutable",
+        "lines",
+        "plain",
+    )
 
     def __init__(
         self,
@@ -88,12 +131,14 @@ class Headers:
         rawHeaders: Mapping[Any, Sequence[Any]] | None = None,
         handler: HeaderHandler = DefaultHTTPHandler,
     ) -> None:
-        self._fields: list[_Field] = []
-        self._values: dict[bytes, tuple[bytes, ...]] = {}
+        # Tuples: an empty one is free, and those of the first name are the cache's own.
+        self.lines: tuple[Any, ...] = ()  # of _Field
+        self._keys: tuple[bytes, ...] = ()  # of each field, its name in lower case
+        self._index: dict[bytes, list[bytes]] | None = None
         self._typed: dict[bytes, Any] | None = None
         self._make: Callable[[], Sequence[tuple[bytes, bytes]]] | None = None
-        self._frozen = False
-        self.framed = False
+        self.immutable = False
+        self.plain = True
         self._handler = handler
         if rawHeaders:
             for name, values in rawHeaders.items():
@@ -115,22 +160,30 @@ class Headers:
         """
         headers = cls(None, None, handler)
         headers._make = make
+        headers.plain = False
         return headers
 
     def _look(self) -> None:
         """Have the deferred fields made."""
         assert self._make is not None
-        pairs = self._make()
+        self.lines = tuple(self._make())
         self._make = None
-        grouped: dict[bytes, list[bytes]] = {}
-        for name, value in pairs:
-            self._fields.append((name, value, b""))
-            grouped.setdefault(name.lower(), []).append(value)
-        self._values = {key: tuple(values) for key, values in grouped.items()}
-        self.framed = not _FRAMING.isdisjoint(grouped)
+        self._keys = tuple([name.lower() for name, _ in self.lines])
+
+    def _values(self) -> dict[bytes, list[bytes]]:
+        """The values of each name that is there."""
+        if self._make is not None:
+            self._look()
+        index = self._index
+        if index is None:
+            index = self._index = {}
+            for key, field in zip(self._keys, self.lines, strict=True):
+                value = field[1] if isinstance(field, tuple) else _pair(field)[1]
+                index.setdefault(key, []).append(value)
+        return index
 
     def _ready_to_change(self) -> None:
-        if self._frozen:
+        if self.immutable:
             raise TypeError("these headers are immutable")
         if self._make is not None:
             self._look()
@@ -141,23 +194,19 @@ class Headers:
         """Whether a field of that name is there."""
         if self._make is not None:
             self._look()
-        return _key(name) in self._values
+        return _key(name) in self._keys
 
     def names(self) -> KeysView[bytes]:
         """The names that are there, in lower case."""
-        if self._make is not None:
-            self._look()
-        return self._values.keys()
+        return self._values().keys()
 
     def getRawHeaders(self, name: str | bytes, default: Any = None) -> Any:
         """The values of all fields of that name, in order, as a new list of bytes.
 
         `default` if there are none.
         """
-        if self._make is not None:
-            self._look()
-        values = self._values.get(_key(name))
-        return default if values is None else list(values)
+        values = self._values().get(_key(name))
+        return default if values is None else values[:]
 
     def setRawHeaders(self, name: str | bytes, values: Iterable[str | bytes]) -> None:
         """Set the fields of that name, one for each value; those before are gone.
@@ -165,53 +214,51 @@ class Headers:
         Raises ValueError, and changes nothing, if the name is not a token or a value
         has a control character; TypeError once makeImmutable was called.
         """
-        if self._frozen or self._make is not None:
+        if self.immutable or self._make is not None:
             self._ready_to_change()
-        if values.__class__ is str:
-            raise TypeError("values is a list, not a value")
-        key, made, fields, framing = _made(name, *values)
-        if key in self._values:
+        if values.__class__ is not tuple:
+            values = _several(values)
+        key, keys, lines, plain = _known[name, values]
+        if key in self._keys:
             self._remove(key)
-        if made:
-            self._values[key] = made
-            self._fields += fields
-            if framing:
-                self.framed = True
+        self._keys += keys
+        self.lines += lines
+        self._index = None
+        if not plain:
+            self.plain = False
 
     def addRawHeader(self, name: str | bytes, value: str | bytes) -> None:
         """Add one field behind all others. Raises as setRawHeaders does."""
-        if self._frozen or self._make is not None:
+        if self.immutable or self._make is not None:
             self._ready_to_change()
-        key, made, fields, framing = _made(name, value)
-        self.framed = self.framed or framing
-        if key in self._values:
-            self._values[key] += made
-            if self._typed:
-                self._typed.pop(key, None)
-        else:
-            self._values[key] = made
-        self._fields += fields
+        key, keys, lines, plain = _known[name, (value,)]
+        self._keys += keys
+        self.lines += lines
+        self._index = None
+        self.plain = self.plain and plain
+        if self._typed:
+            self._typed.pop(key, None)
 
     def removeHeader(self, name: str | bytes) -> None:
         """Remove all fields of that name, if there are any."""
-        if self._frozen or self._make is not None:
+        if self.immutable or self._make is not None:
             self._ready_to_change()
         key = _key(name)
-        if key in self._values:
+        if key in self._keys:
             self._remove(key)
 
     def _remove(self, key: bytes) -> None:
-        del self._values[key]
+        kept = [number for number, other in enumerate(self._keys) if other != key]
+        self._keys = tuple([self._keys[number] for number in kept])
+        self.lines = tuple([self.lines[number] for number in kept])
+        self._index = None
         if self._typed:
             self._typed.pop(key, None)
-        self._fields = [field for field in self._fields if field[0].lower() != key]
 
     def getAllRawHeaders(self) -> Iterator[tuple[bytes, list[bytes]]]:
         """Pairs of a name, with its canonical capitals, and the list of its values."""
-        if self._make is not None:
-            self._look()
-        for key, values in list(self._values.items()):
-            yield self.canonicalNameCaps(key), list(values)
+        for key, values in list(self._values().items()):
+            yield self.canonicalNameCaps(key), values[:]
 
     @staticmethod
     def canonicalNameCaps(name: bytes) -> bytes:
@@ -228,17 +275,15 @@ class Headers:
         `default` if it is not there, or is malformed (getRawHeaders tells which).
         Raises ValueError if the handler knows no parser for it, there or not.
         """
-        if self._make is not None:
-            self._look()
         key = _key(name)
         if self._typed is None:
             self._typed = {}
         if key not in self._typed:
-            values = self._values.get(key)
+            values = self._values().get(key)
             if values is None:
                 self._handler.codec(key)
                 return default
-            self._typed[key] = self._handler.parse(key, values)
+            self._typed[key] = self._handler.parse(key, tuple(values))
         typed = self._typed[key]
         return default if typed is None else typed
 
@@ -253,40 +298,36 @@ class Headers:
 
     # As a whole
 
-    def encode(self, out: list[bytes]) -> None:
-        """Append the lines to send, each with its CRLF, to `out`.
+    def checkedLines(self) -> tuple[bytes, ...]:
+        """The lines to send, each with its CRLF, whatever `plain` is.
 
         Raises ValueError if a field that came from a peer must not be sent on.
         """
         if self._make is not None:
             self._look()
-        out += [line or _line(name, value) for name, value, line in self._fields]
+        return tuple([_sent(field) for field in self.lines])
 
     def toBytes(self) -> bytes:
         """The lines to send in one piece, without the empty line at the end."""
-        if self._make is not None:
-            self._look()
-        return b"".join([line or _line(name, value) for name, value, line in self._fields])
+        return b"".join(self.checkedLines())
 
     def makeImmutable(self) -> None:
         """From now on, every change raises TypeError."""
-        self._frozen = True
+        self.immutable = True
 
     def copy(self) -> Headers:
         """Headers with the same fields, which may be changed."""
         if self._make is not None:
             self._look()
         twin = type(self)(None, None, self._handler)
-        twin._fields = self._fields[:]
-        twin.framed = self.framed
-        twin._values = self._values.copy()
+        twin.lines, twin._keys, twin.plain = self.lines, self._keys, self.plain
         return twin
 
     def __len__(self) -> int:
         """The number of fields; two of the same name are two."""
         if self._make is not None:
             self._look()
-        return len(self._fields)
+        return len(self.lines)
 
     def __bool__(self) -> bool:
         """True, with no field too: `headers or Headers()` would lose the empty ones."""
@@ -299,7 +340,7 @@ class Headers:
         """The same names with the same values; order matters only among equal names."""
         if not isinstance(other, Headers):
             return NotImplemented
-        return len(self) == len(other) and self._values == other._values
+        return len(self) == len(other) and self._values() == other._values()
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -309,6 +350,6 @@ class Headers:
             self._look()
         shown = [
             f"{name!r}: {'(hidden)' if name.lower() in _SECRET else value!r}"
-            for name, value, _ in self._fields
+            for name, value in map(_pair, self.lines)
         ]
         return f"<Headers {{{', '.join(shown)}}}>"

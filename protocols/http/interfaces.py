@@ -22,6 +22,16 @@ class IChanRequest(IConsumer):
 
     persistent = Attribute("Whether the connection will be used for another request: bool.")
 
+    reactor = Attribute("The reactor that it runs on.")
+    hasBody = Attribute("Whether some of the request's body has not come yet: bool.")
+
+    def follow(outcome: Any) -> None:
+        """Take care of a coroutine or Deferred that works on the request.
+
+        Its failure is logged once, and is the request's processingFailed. It is cancelled
+        when the connection is lost.
+        """
+
     def acceptData() -> None:
         """Tell a client that waits for it (Expect: 100-continue) that the body is wanted.
 

@@ -6,7 +6,7 @@ grammar, is refused with HTTPParseError, at the first byte that decides it; and
 the outcome does not depend on how the bytes were divided. After a refusal
 nothing more of that connection must be read.
 
-For the hot path, `requestHead(data, start, end, scanned, head.limits, head.out)`
+For the hot path, `requestHead(data, start, end, scanned, head.out)`
 with `head = RequestHead()` is the function in C itself, with its answers as
 protocols/native/http_api.h has them: the head's length, 0 if more bytes are
 needed, or minus the status; then `head.values()` gives the integers. What it
@@ -24,7 +24,7 @@ from typing import Any
 from reactorlib import compiled
 
 _http = compiled.load("reactorlib.protocols._http", "http_version")
-_new, _unpack, _lib = _http.ffi.new, _http.ffi.unpack, _http.lib
+_new, _buffer, _unpack, _lib = _http.ffi.new, _http.ffi.buffer, _http.ffi.unpack, _http.lib
 
 requestHead: Callable[..., int] = _lib.http_request_head
 responseHead: Callable[..., int] = _lib.http_response_head
@@ -42,10 +42,14 @@ ABSOLUTE: int = _lib.HTTP_ABSOLUTE
 ASTERISK: int = _lib.HTTP_ASTERISK
 UNTIL_CLOSE: int = _lib.HTTP_UNTIL_CLOSE
 
+MAX_LINE, MAX_HEAD, MAX_FIELDS = 8192, 16384, 100
+_LIMITS = _new("struct http_limits *", (MAX_LINE, MAX_HEAD, MAX_FIELDS))
+
 # Pieces of a chunked body that are found in one call.
 _PIECES = 64
 
 _LAYOUT = struct.Struct("=6Iq2I")
+_ROW = struct.Struct("=4I")
 
 Fields = list[tuple[bytes, bytes]]
 
@@ -78,12 +82,13 @@ class _Head:
     _type: str
     _parse: Callable[..., int]
 
-    def __init__(self, line: int = 8192, head: int = 16384, fields: int = 100) -> None:
+    def __init__(
+        self, line: int = MAX_LINE, head: int = MAX_HEAD, fields: int = MAX_FIELDS
+    ) -> None:
         self.limits = _new("struct http_limits *", (line, head, fields))
-        self.out = _new(self._type)
-        self.values: Callable[[], tuple[int, ...]] = partial(
-            _LAYOUT.unpack_from, memoryview(_http.ffi.buffer(self.out))
-        )
+        self.out = _new(self._type, {"limits": self.limits[0]})
+        found = memoryview(_buffer(self.out))[-_LAYOUT.size :]
+        self.values: Callable[[], tuple[int, ...]] = partial(_LAYOUT.unpack_from, found)
 
     def parse(
         self, data: bytes, start: int = 0, end: int | None = None, scanned: int | None = None
@@ -94,7 +99,7 @@ class _Head:
         """
         end = len(data) if end is None else end
         scanned = start if scanned is None else scanned
-        length = self._parse(data, start, end, scanned, self.limits, self.out)
+        length = self._parse(data, start, end, scanned, self.out)
         if length < 0:
             raise parseError(length, self.out.flags)
         return length
@@ -132,12 +137,13 @@ class ResponseHead(_Head):
 def readFields(data: bytes, start: int, end: int, count: int) -> Fields:
     """Name and value of `count` field lines, at most, of a section that the parser accepted.
 
-    The section goes from fields_start to 2 bytes before the end of the head.
+    The section goes from fields_start to 2 bytes before the end of the head; what stands
+    behind those lines is not read.
     """
     table = _new("uint32_t[]", 4 * count)
     found = _lib.http_fields(data, start, end, table, count)
-    offsets = iter(_unpack(table, 4 * found))
-    return [(data[a:b], data[c:d]) for a, b, c, d in zip(*(offsets,) * 4, strict=True)]
+    rows = _ROW.iter_unpack(_buffer(table, _ROW.size * found))
+    return [(data[name:colon], data[value:end]) for name, colon, value, end in rows]
 
 
 class ChunkDecoder:
@@ -146,13 +152,13 @@ class ChunkDecoder:
     After the last one `done` is true, `consumed` is the offset, in the data that
     was fed last, of what follows the message, and `trailers` holds the trailer
     fields as they came: nobody has vouched for them, so they are kept apart
-    from the fields of the head. `head` and `fields` bound them as in RequestHead.
+    from the fields of the head. `limits`, those of a RequestHead, bound them.
     """
 
     __slots__ = ("_limits", "_pieces", "_state", "_tail", "consumed", "done", "trailers")
 
-    def __init__(self, head: int = 16384, fields: int = 100) -> None:
-        self._limits = _new("struct http_limits *", (0, head, fields))
+    def __init__(self, limits: Any = _LIMITS) -> None:
+        self._limits = limits
         self._state = _new("struct http_chunks *")
         self._pieces = _new("uint32_t[]", 2 * _PIECES)
         self._tail = b""
@@ -171,7 +177,10 @@ class ChunkDecoder:
         return int(self._state.received + self._state.left)
 
     def feed(self, data: bytes, start: int = 0, end: int | None = None) -> list[bytes]:
-        """The pieces of the body that are in this data. Raises HTTPParseError."""
+        """The pieces of the body that are in this data.
+
+        Raises HTTPParseError; the pieces before the fault are then dropped.
+        """
         end = len(data) if end is None else end
         pieces: list[bytes] = []
         self.consumed = start
@@ -191,6 +200,10 @@ class ChunkDecoder:
         self.consumed = state.consumed
 
     def _take_trailers(self, data: bytes, end: int) -> None:
+        if data.startswith(b"\r\n", self.consumed, end) and not self._tail:
+            self.consumed += 2
+            self.done = True
+            return
         scanned = len(self._tail)
         section = self._tail + data[self.consumed : end]
         out: Any = _new("uint32_t *")

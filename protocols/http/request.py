@@ -221,7 +221,8 @@ class Request:
         if self.startedWriting:
             self.chanRequest.write(data)
         elif self._holding and self._first is None:
-            self._first = bytes_of(data)
+            # Asked here, bytes cost no call.
+            self._first = data if data.__class__ is bytes else bytes_of(data)
         else:
             data = bytes_of(data)
             self._begin()
@@ -239,7 +240,7 @@ class Request:
         self.chanRequest.writeResponse(self.code, headers, self._first or b"", self._message)
         self.startedWriting = self.finished = True
         self._first = None
-        headers.makeImmutable()
+        headers.immutable = True
 
     def _begin(self) -> None:
         """Send the head, and what of the body was held."""

@@ -20,31 +20,29 @@ enum state {
     DATA,
     DATA_RETURN,
     DATA_FEED,
-    FAILED,
     LINE_STATES = LINE_FEED
 };
 
 enum class { HEX_DIGIT, WORD, BLANK, SEMICOLON, EQUALS, QUOTE, BACKSLASH, OTHER_TEXT, RETURN, BAD };
 
-enum { CLASSES = BAD + 1 };
-
-/* What does not stand here, fails. */
-#define F FAILED
-static const byte next_state[LINE_STATES][CLASSES] = {
-    /*                hex         word        blank        ;            =             "             \             other   CR         bad */
-    [SIZE_FIRST]   = {SIZE,       F,          F,           F,           F,            F,            F,            F,      F,         F},
-    [SIZE]         = {SIZE,       F,          BEFORE_NEXT, BEFORE_NAME, F,            F,            F,            F,      LINE_FEED, F},
-    [BEFORE_NEXT]  = {F,          F,          BEFORE_NEXT, BEFORE_NAME, F,            F,            F,            F,      F,         F},
-    [BEFORE_NAME]  = {NAME_OF,    NAME_OF,    BEFORE_NAME, F,           F,            F,            F,            F,      F,         F},
-    [NAME_OF]      = {NAME_OF,    NAME_OF,    AFTER_NAME,  BEFORE_NAME, BEFORE_VALUE, F,            F,            F,      LINE_FEED, F},
-    [AFTER_NAME]   = {F,          F,          AFTER_NAME,  BEFORE_NAME, BEFORE_VALUE, F,            F,            F,      F,         F},
-    [BEFORE_VALUE] = {VALUE_OF,   VALUE_OF,   BEFORE_VALUE, F,          F,            QUOTED,       F,            F,      F,         F},
-    [VALUE_OF]     = {VALUE_OF,   VALUE_OF,   BEFORE_NEXT, BEFORE_NAME, F,            F,            F,            F,      LINE_FEED, F},
-    [QUOTED]       = {QUOTED,     QUOTED,     QUOTED,      QUOTED,      QUOTED,       AFTER_QUOTED, ESCAPED,      QUOTED, F,         F},
-    [ESCAPED]      = {QUOTED,     QUOTED,     QUOTED,      QUOTED,      QUOTED,       QUOTED,       QUOTED,       QUOTED, F,         F},
-    [AFTER_QUOTED] = {F,          F,          BEFORE_NEXT, BEFORE_NAME, F,            F,            F,            F,      LINE_FEED, F},
+/* What is not here fails: no line leads back to SIZE_FIRST, which is 0. */
+static const byte next_state[LINE_STATES][BAD + 1] = {
+    [SIZE_FIRST] = {[HEX_DIGIT] = SIZE},
+    [SIZE] = {[HEX_DIGIT] = SIZE, [BLANK] = BEFORE_NEXT, [SEMICOLON] = BEFORE_NAME,
+              [RETURN] = LINE_FEED},
+    [BEFORE_NEXT] = {[BLANK] = BEFORE_NEXT, [SEMICOLON] = BEFORE_NAME},
+    [BEFORE_NAME] = {[HEX_DIGIT] = NAME_OF, [WORD] = NAME_OF, [BLANK] = BEFORE_NAME},
+    [NAME_OF] = {[HEX_DIGIT] = NAME_OF, [WORD] = NAME_OF, [BLANK] = AFTER_NAME,
+                 [SEMICOLON] = BEFORE_NAME, [EQUALS] = BEFORE_VALUE, [RETURN] = LINE_FEED},
+    [AFTER_NAME] = {[BLANK] = AFTER_NAME, [SEMICOLON] = BEFORE_NAME, [EQUALS] = BEFORE_VALUE},
+    [BEFORE_VALUE] = {[HEX_DIGIT] = VALUE_OF, [WORD] = VALUE_OF, [BLANK] = BEFORE_VALUE,
+                      [QUOTE] = QUOTED},
+    [VALUE_OF] = {[HEX_DIGIT] = VALUE_OF, [WORD] = VALUE_OF, [BLANK] = BEFORE_NEXT,
+                  [SEMICOLON] = BEFORE_NAME, [RETURN] = LINE_FEED},
+    [QUOTED] = {QUOTED, QUOTED, QUOTED, QUOTED, QUOTED, AFTER_QUOTED, ESCAPED, QUOTED},
+    [ESCAPED] = {QUOTED, QUOTED, QUOTED, QUOTED, QUOTED, QUOTED, QUOTED, QUOTED},
+    [AFTER_QUOTED] = {[BLANK] = BEFORE_NEXT, [SEMICOLON] = BEFORE_NAME, [RETURN] = LINE_FEED},
 };
-#undef F
 
 static enum class class_of(byte b)
 {
@@ -72,17 +70,12 @@ static int add_digit(struct http_chunks *k, byte b)
     return DONE;
 }
 
-static int fault_of_line(enum state state)
-{
-    return state <= SIZE ? -BAD_CHUNK_SIZE : -BAD_EXTENSION;
-}
-
 /* A byte of a chunk's line, up to its CR. */
 static int read_line_byte(struct http_chunks *k, byte b)
 {
     enum state before = (enum state)k->state, after = next_state[before][class_of(b)];
-    if (after == FAILED)
-        return fault_of_line(before);
+    if (!after)
+        return before <= SIZE ? -BAD_CHUNK_SIZE : -BAD_EXTENSION;
     k->state = after;
     if (after == SIZE)
         return add_digit(k, b);

@@ -7,7 +7,7 @@ static const struct {
 } faults[FAULTS] = {
     [NO_FAULT] = {400, "Nothing is wrong"},
     [BAD_METHOD] = {400, "The request does not begin with a method and one space"},
-    [BAD_TARGET] = {400, "The request target is missing, or has a byte that must be percent-encoded"},
+    [BAD_TARGET] = {400, "The request target is missing, or has a byte that must be encoded"},
     [BAD_TARGET_FORM] = {400, "The request target is of a form that the method does not have"},
     [BAD_AUTHORITY] = {400, "The request target names no valid host and port"},
     [BAD_VERSION] = {400, "There is no HTTP version where one must be"},

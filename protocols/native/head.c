@@ -283,6 +283,7 @@ static int finish_request(const struct head *h, const byte *base, struct http_re
     if (has_body && l->flags & HTTP_IS_CONNECT)
         return -BODY_OF_CONNECT;
     *out = (struct http_request){
+        .limits = out->limits,
         .method_start = (uint32_t)(l->first - base),
         .method_end = (uint32_t)(l->first_end - base),
         .target_start = (uint32_t)(l->second - base),
@@ -312,6 +313,7 @@ static int finish_response(const struct head *h, const byte *base, struct http_r
     if (result <= 0)
         return result;
     *out = (struct http_response){
+        .limits = out->limits,
         .minor = l->minor,
         .status = l->status,
         .reason_start = (uint32_t)(l->first - base),
@@ -325,12 +327,12 @@ static int finish_response(const struct head *h, const byte *base, struct http_r
 }
 
 int http_request_head(const char *data, uint32_t start, uint32_t end, uint32_t scanned,
-                      const struct http_limits *limits, struct http_request *out)
+                      struct http_request *out)
 {
     const byte *base = (const byte *)data;
     struct cursor c = {base + start, base + end};
     struct head h = {0};
-    int result = read_section(&c, base + scanned, limits, read_request_start, &h);
+    int result = read_section(&c, base + scanned, &out->limits, read_request_start, &h);
     if (result > 0)
         result = finish_request(&h, base, out);
     if (result >= 0)
@@ -340,12 +342,12 @@ int http_request_head(const char *data, uint32_t start, uint32_t end, uint32_t s
 }
 
 int http_response_head(const char *data, uint32_t start, uint32_t end, uint32_t scanned,
-                       const struct http_limits *limits, struct http_response *out)
+                       struct http_response *out)
 {
     const byte *base = (const byte *)data;
     struct cursor c = {base + start, base + end};
     struct head h = {0};
-    int result = read_section(&c, base + scanned, limits, read_response_start, &h);
+    int result = read_section(&c, base + scanned, &out->limits, read_response_start, &h);
     if (result > 0)
         result = finish_response(&h, base, out);
     if (result >= 0)

@@ -11,8 +11,8 @@
  *     0     more bytes are needed;
  *     < 0   minus the HTTP status to refuse it with: 400, 414, 431, 501, 505.
  * What has been refused stays refused, whatever follows, and for the same
- * reason: the answer does not depend on how the bytes were divided. What can
- * not become valid any more is refused at that byte.
+ * reason: the answer does not depend on how the bytes were divided. What cannot
+ * become valid any more is refused at that byte.
  *
  * `scanned` is how far an earlier call with the same `start` has looked; for
  * the first call it is `start`. It saves work and changes no answer.
@@ -20,11 +20,10 @@
 
 /* Bytes of the request line without its CRLF; bytes of the whole head or
  * trailer section, at most 2^31 - 1; field lines. */
-struct http_limits { uint32_t line, head, fields; };
+struct http_limits { uint32_t line, head, fields, unused; };
 
-/* Before a request line (RFC 9112, 2.2). */
 enum http_bounds {
-    HTTP_EMPTY_LINES = 2,
+    HTTP_EMPTY_LINES = 2,         /* before a request line (RFC 9112, 2.2) */
     HTTP_LENGTH_DIGITS = 18,      /* of a Content-Length */
     HTTP_CHUNK_DIGITS = 16,       /* of a chunk's size, which stays below 2^63 */
     HTTP_CHUNK_EXTENSION = 256,   /* bytes after a chunk's size */
@@ -46,8 +45,10 @@ enum http_flag {
     HTTP_UNTIL_CLOSE = 2048     /* a response whose body ends with the connection */
 };
 
-/* Unpacked as "=6Iq2I". After a refusal `flags` is the http_fault, and the rest undefined. */
+/* Behind the limits, which are the caller's and are left alone, unpacked as "=6Iq2I". After a
+ * refusal `flags` is the http_fault, and the rest undefined. */
 struct http_request {
+    struct http_limits limits; /* here, because each argument costs Python as much as a field */
     uint32_t method_start, method_end;
     uint32_t target_start, target_end;
     uint32_t minor; /* 0 or 1; later ones are 1.1 (RFC 9110, 2.5) */
@@ -57,9 +58,10 @@ struct http_request {
     uint32_t fields;        /* how many lines */
 };
 
-/* Unpacked as "=6Iq2I". After a refusal as above. HTTP_HAS_BODY and
+/* The same. HTTP_HAS_BODY and
  * HTTP_UNTIL_CLOSE are for the answer to anything but HEAD and CONNECT. */
 struct http_response {
+    struct http_limits limits;
     uint32_t minor, status;
     uint32_t reason_start, reason_end;
     uint32_t fields_start;
@@ -72,9 +74,9 @@ struct http_response {
 const char *http_version(void); /* of the package that this was built for */
 
 int http_request_head(const char *data, uint32_t start, uint32_t end, uint32_t scanned,
-                      const struct http_limits *limits, struct http_request *out);
+                      struct http_request *out);
 int http_response_head(const char *data, uint32_t start, uint32_t end, uint32_t scanned,
-                       const struct http_limits *limits, struct http_response *out);
+                       struct http_response *out);
 
 /* The section after a last chunk, with the empty line that ends it; answers as
  * for a head. `out` becomes the number of field lines, or the http_fault.

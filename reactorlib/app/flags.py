@@ -1,7 +1,8 @@
 """Flags with environment variables: a flag is stronger than its variable.
 
 The variable of `--log-file` is REACTORLIB_LOG_FILE. It is read as the flag's
-value would be, and a wrong one is reported under its own name.
+value would be, and a wrong one is reported under its own name. An empty one is
+as good as none: that is how many files of settings leave one out.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def add_flag(
     """
     name = variable(names[-1])
     text = os.environ.get(name)
-    if text is not None and default != argparse.SUPPRESS:
+    if text and default != argparse.SUPPRESS:
         default = _read(name, type, text)
     parser.add_argument(*names, type=type, default=default, help=f"{help} [{name}]", **options)
 
@@ -105,6 +106,17 @@ def positive(text: str) -> int:
     if not (text.isascii() and text.isdigit()) or int(text) < 1:
         raise argparse.ArgumentTypeError(f"a whole number of 1 or more, not {text!r}")
     return int(text)
+
+
+def seconds(text: str) -> float:
+    """A time in seconds, 0 or more."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < float("inf"):
+        raise argparse.ArgumentTypeError(f"a number of seconds, 0 or more, not {text!r}")
+    return number
 
 
 def address(text: str) -> tuple[str, int]:

@@ -1,8 +1,9 @@
 """The command line's entry: flags, backend, logging, one command, exit code.
 
 Exit codes: 0 after a good end, 1 after a mistake found while starting (a port
-taken, a file not found), 2 for wrong usage. The backend is installed before a
-command starts, so that a program run by it finds it in place.
+taken, a file not found) or when an audit found something, 2 for wrong usage. The
+backend is installed before a command starts, so that a program run by it finds it
+in place.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ import importlib
 import logging
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from reactorlib._version import __version__
 from reactorlib.app.flags import add_flag, add_switch, positive
 from reactorlib.app.mistakes import UserMistake
+from reactorlib.app.workers import supervising, worker
 from reactorlib.backends import registry
 from reactorlib.error import BackendUnavailable, CannotListenError, NoSuchReactor
 
@@ -32,6 +34,8 @@ COMMANDS = {
     "who": "reactorlib.app.commands.who",
     "finger": "reactorlib.app.commands.finger",
     "ident": "reactorlib.app.commands.ident",
+    "web": "reactorlib.app.commands.web",
+    "http-audit": "reactorlib.app.commands.http_audit",
     "forward": "reactorlib.app.commands.forward",
     "run": "reactorlib.app.commands.run",
 }
@@ -58,8 +62,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
+class _Parser(argparse.ArgumentParser):
+    """Its mistakes are told as all others are, in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserMistake(f"{message} (see {self.prog} --help)", 2)
+
+
 def _parse(argv: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="reactorlib",
         description="Servers on a reactor whose event loop is chosen by name.",
         epilog="The variable in brackets does what the flag does; the flag is stronger.",
@@ -76,6 +87,7 @@ def _parse(argv: list[str]) -> argparse.Namespace:
         _add_common_flags(subparser, default=argparse.SUPPRESS)
         subparser.set_defaults(start=command.start)
     options = parser.parse_args(argv)
+    options.arguments = argv
     if options.command is None and not options.list_reactors:
         parser.error("a command is needed: " + ", ".join(COMMANDS))
     return options
@@ -137,7 +149,16 @@ def _choose_backend(options: argparse.Namespace) -> None:
 
 def _serve(options: argparse.Namespace) -> None:
     reactor: Any = importlib.import_module("reactorlib").reactor
-    _apply_limits(reactor, options.max_connections)
+    workers = getattr(options, "workers", None)
+    told = worker.join(reactor)
+    options.is_worker = told
+    if workers is not None and not told:
+        supervising.run(reactor, options)
+        return
+    connections = options.max_connections
+    if told and connections is not None:
+        connections = -(-connections // workers)
+    _apply_limits(reactor, connections)
     options.start(reactor, options)
     reactor.run()
 

@@ -104,6 +104,12 @@ class ProcessStream:
         self.disconnecting = True
         self._process.loseConnection()
 
+    def leave(self) -> None:
+        """Close the pipes, standard input after what was written: wait for no producer."""
+        self.loseConnection()
+        if 0 in self._process.pipes:
+            self._process.pipes[0].leave()
+
     def loseWriteConnection(self) -> None:
         """Close standard input after what was written."""
         self._process.closeStdin()
@@ -146,7 +152,7 @@ class _Child(ProcessProtocol):
         if self._half_closeable and not self._stream.disconnecting:
             self._protocol.readConnectionLost()
         else:
-            self._stream.loseConnection()
+            self._stream.leave()
 
     def processEnded(self, reason: Failure) -> None:
         self._protocol.connectionLost(reason)

@@ -7,6 +7,7 @@ from typing import Any
 from zope.interface import implementer
 
 from reactorlib.defer import Deferred, execute
+from reactorlib.error import NoProtocol
 from reactorlib.interfaces import IStreamServerEndpoint, IStreamServerEndpointStringParser
 from reactorlib.stdio import PipeAddress, StandardIO
 
@@ -19,11 +20,14 @@ class StandardIOEndpoint:
         self._reactor = reactor
 
     def listen(self, stdioProtocolFactory: Any) -> Deferred[Any]:
-        """Connect a protocol; the StandardIO, which is no IListeningPort."""
+        """Connect a protocol; the StandardIO, which is no IListeningPort, or NoProtocol."""
         return execute(self._connect, stdioProtocolFactory)
 
     def _connect(self, factory: Any) -> StandardIO:
-        return StandardIO(factory.buildProtocol(PipeAddress()), reactor=self._reactor)
+        protocol = factory.buildProtocol(PipeAddress())
+        if protocol is None:
+            raise NoProtocol(f"{factory!r} made no protocol")
+        return StandardIO(protocol, reactor=self._reactor)
 
 
 @implementer(IStreamServerEndpointStringParser)

@@ -7,10 +7,9 @@ from typing import Any
 from zope.interface import implementer
 
 from reactorlib.address import UNIXAddress
-from reactorlib.defer import Deferred, execute, fail
+from reactorlib.defer import Deferred, execute
 from reactorlib.endpoints import fields
 from reactorlib.endpoints.connecting import connect_once
-from reactorlib.error import CannotListenError
 from reactorlib.interfaces import (
     IStreamClientEndpoint,
     IStreamClientEndpointStringParserWithReactor,
@@ -39,9 +38,6 @@ class UNIXServerEndpoint:
         self._want_pid = wantPID
 
     def listen(self, protocolFactory: Any) -> Deferred[Any]:
-        if not hasattr(self._reactor, "listenUNIX"):
-            why = NotImplementedError("this reactor has no UNIX sockets")
-            return fail(CannotListenError("", self._address, why))
         return execute(
             lambda: self._reactor.listenUNIX(
                 self._address,

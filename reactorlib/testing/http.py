@@ -18,7 +18,7 @@ from zope.interface import implementer
 
 from reactorlib import error
 from reactorlib.backends.events import EMPTIED, LOST
-from reactorlib.defer import Deferred, ensureDeferred
+from reactorlib.defer import CancelledError, Deferred, ensureDeferred
 from reactorlib.failure import Failure
 from reactorlib.interfaces import IPushProducer
 from reactorlib.protocols.http.framing import (
@@ -110,6 +110,7 @@ class MemoryChanRequest:
         self._producer: Any = None
         self._streaming = False
         self._callback: Any = None
+        self._following: Deferred[Any] | None = None
 
     def _asks_to_persist(self) -> bool:
         options = self._in_headers.getHeader(b"connection", ())
@@ -134,8 +135,7 @@ class MemoryChanRequest:
             self.request = self._factory(self, method, uri, version, self._in_headers)
             outcome = self.request.process()
             if outcome is not None:
-                following = outcome if isinstance(outcome, Deferred) else ensureDeferred(outcome)
-                following.addErrback(self._failed)
+                self.follow(outcome)
             if not self._over:
                 self.request.flush()
         except Exception:
@@ -164,6 +164,8 @@ class MemoryChanRequest:
         self.transport.event(LOST, ECONNRESET, 0)
         if self.request is not None and not self.finished:
             self._guarded(self.request.connectionLost, failure)
+        if self._following is not None:
+            self._following.cancel()
 
     def block(self) -> None:
         """The client stops reading: what is written waits in `transport.bufferedBytes`."""
@@ -229,6 +231,8 @@ class MemoryChanRequest:
             self._failed(Failure())
 
     def _failed(self, failure: Failure) -> None:
+        if self._over and failure.check(CancelledError):
+            return
         logger.error(
             "Unhandled error in %r: %s", self, failure.getErrorMessage(), exc_info=failure.value
         )
@@ -248,6 +252,19 @@ class MemoryChanRequest:
             self._end(reset=True)
 
     # IChanRequest
+
+    @property
+    def reactor(self) -> Any:
+        return self.transport.reactor
+
+    @property
+    def hasBody(self) -> bool:
+        return self._incoming
+
+    def follow(self, outcome: Any) -> None:
+        following = outcome if isinstance(outcome, Deferred) else ensureDeferred(outcome)
+        self._following = following
+        following.addErrback(self._failed)
 
     def acceptData(self) -> None:
         if self._awaited and not (self._begun or self._over):

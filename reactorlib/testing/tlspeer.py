@@ -105,6 +105,10 @@ class TLSPeer:
             if self._incoming.eof:
                 raise Cut
 
+    def take_ciphertext(self) -> bytes:
+        """What has come behind the hand-shake; it will not be decrypted any more."""
+        return self._incoming.read()
+
     def announce(self) -> None:
         """Say that nothing more will be sent (close_notify)."""
         if not self._announced:

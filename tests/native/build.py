@@ -127,9 +127,9 @@ def shifted_clock() -> Path:
 
 
 @cache
-def http_driver() -> Path:
-    """The driver of the HTTP parser, under the sanitizers."""
-    command = ["cc", *WARNINGS, *SANITIZERS, "-Iprotocols/native", "-o", "driver"]
+def http_driver(*flags: str) -> Path:
+    """The driver of the HTTP parser, under the sanitizers, with more flags for the compiler."""
+    command = ["cc", *WARNINGS, *SANITIZERS, *flags, "-Iprotocols/native", "-o", "driver"]
 
     def make(place: Path) -> None:
         patterns = ("protocols/native/*.c", "tests/native/http/*.c")

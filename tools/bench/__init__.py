@@ -6,6 +6,7 @@ A map, lowest first; a module imports only from above itself:
     processes   starting a process on a core, and ending it for certain
     programs    THE TABLE of everything that can be measured
     workshop    compiles the C, keeps the peers' virtual environment
+    requests    the HTTP requests that are sent
     measures    measuring one program once
     scenarios   THE TABLE of what is measured, and the columns it fills
     rounds      A B C A B C: one result for each program and round

@@ -8,7 +8,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from bench.workshop import CHECKOUT, PEERS, Workshop
+from bench.workshop import CHECKOUT, HTTP_PEERS, PEERS, Workshop
 
 
 def cores() -> tuple[int, int]:
@@ -32,7 +32,7 @@ def describe(workshop: Workshop, with_peers: bool) -> dict[str, str]:
     }
     if with_peers:
         versions = {name.lower(): version for name, version in workshop.versions().items()}
-        names = [name for name in (*PEERS, "reactorlib") if name in versions]
+        names = [name for name in (*PEERS, *HTTP_PEERS, "reactorlib") if name in versions]
         described["packages"] = ", ".join(f"{name} {versions[name]}" for name in names)
     commit = _first_line(["git", "-C", str(CHECKOUT), "describe", "--always", "--dirty"])
     return described | ({"commit": commit} if commit else {})

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from time import perf_counter_ns
 
-from bench import kernel
+from bench import kernel, requests
 from bench.processes import BenchError, Process, output_of, started
 from bench.programs import Program
 from bench.workshop import Workshop
@@ -38,7 +38,10 @@ class Bench:
 
 @dataclass(frozen=True)
 class Server:
-    """A server that has said its port, and the load generator that speaks its language."""
+    """A server that has said its port, and the load generator that speaks its language.
+
+    `pid` is that of the process that serves.
+    """
 
     pid: int
     port: str
@@ -56,7 +59,26 @@ def exchange(
     given, is repeated to make up the message.
     """
     with _serving(bench, program) as server:
-        sample = _load(bench, server, mode, connections, size, unit)
+        sample = _load(bench, server, mode, connections, size, *[unit] * bool(unit))
+        return sample | {"peak_mib": kernel.peak_resident(server.pid) / _MIB}
+
+
+def http_get(
+    bench: Bench, program: Program, connections: int, request: str, mode: str, pipelined: int = 1
+) -> Sample:
+    """Answers to `request`, so many of which are sent at once; latency is that of all of them.
+
+    Mode "http" keeps the connections, "http-connect" makes a new one each time.
+    """
+    with _serving(bench, program) as server:
+        sample = _load(bench, server, mode, connections, pipelined, request, requests.HELLO)
+        return sample | {"peak_mib": kernel.peak_resident(server.pid) / _MIB}
+
+
+def http_post(bench: Bench, program: Program, connections: int, size: int) -> Sample:
+    """Bodies of `size` bytes, each echoed; the client reads while it sends."""
+    with _serving(bench, program) as server:
+        sample = _load(bench, server, "http-post", connections, size, requests.posting(size))
         return sample | {"peak_mib": kernel.peak_resident(server.pid) / _MIB}
 
 
@@ -120,6 +142,7 @@ def exchange_sample(result: dict[str, float]) -> Sample:
     return {
         "cost_us": result["server_ns"] / result["operations"] / 1e3,
         "rate": result["operations"] / result["seconds"],
+        "answer_bytes": result["received"] / result["operations"],
         "p50_us": result["p50_ns"] / 1e3,
         "p99_us": result["p99_ns"] / 1e3,
         "server_percent": 100 * result["server_ns"] / window_ns,
@@ -139,11 +162,10 @@ def _start(bench: Bench, command: list[str]) -> Sample:
 
 
 def _load(
-    bench: Bench, server: Server, mode: str, connections: int, size: int, unit: str = ""
+    bench: Bench, server: Server, mode: str, connections: int, size: int, *texts: str
 ) -> Sample:
     plan = [mode, "127.0.0.1", server.port, connections, size, bench.seconds, server.pid]
-    plan += [unit] if unit else []
-    command = [server.load, *map(str, plan)]
+    command = [server.load, *map(str, plan), *texts]
     printed = output_of(command, bench.load_core, timeout=bench.seconds * 2 + 90)
     return exchange_sample(json.loads(printed))
 
@@ -152,7 +174,8 @@ def _load(
 def _serving(bench: Bench, program: Program) -> Iterator[Server]:
     with started(bench.workshop.command(program), bench.server_core) as process:
         load = bench.workshop.load_for(program)
-        server = Server(process.pid, process.first_line(timeout=15).strip(), load)
+        port, *own = process.first_line(timeout=15).split()
+        server = Server(int(own[0]) if own else process.pid, port, load)
         try:
             yield server
         except BenchError as problem:

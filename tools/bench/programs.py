@@ -1,7 +1,8 @@
 """Everything that can be measured: one line for each.
 
 A program offers one service. A server prints its port on 127.0.0.1 as its
-first line and serves until it is terminated; a micro-benchmark prints one line
+first line, with the number of the process that serves behind it if that is
+another, and serves until it is terminated; a micro-benchmark prints one line
 of JSON and ends. The same name may offer several services: `--servers twisted`
 means all that is Twisted's.
 """
@@ -43,6 +44,11 @@ def _by_udp(name: str, source: str, *arguments: str, ours: bool = False) -> Prog
     return Program(name, "udp-echo", source, arguments, ours, udp=True)
 
 
+def _by_http(name: str, source: str, *arguments: str) -> tuple[Program, Program]:
+    """The same server for requests that are answered with a greeting and with their body."""
+    return Program(name, "http", source, arguments), Program(name, "http-post", source, arguments)
+
+
 def _pair(service: str, source: str) -> tuple[Program, Program]:
     """The same script for Twisted and for us, since the names are the same."""
     return (
@@ -70,7 +76,16 @@ PROGRAMS: tuple[Program, ...] = (
     _by_udp("asyncio", "servers/udp_echo_asyncio.py", "asyncio"),
     _by_udp("twisted", "servers/udp_echo_twisted.py"),
     _by_udp("reactorlib", "servers/udp_echo_reactorlib.py", "epoll", ours=True),
+    Program("nginx", "http", "servers/http_nginx.py"),
+    *_by_http("uvicorn", "servers/http_asgi.py", "uvicorn"),
+    *_by_http("granian", "servers/http_asgi.py", "granian"),
+    *_by_http("aiohttp", "servers/http_aiohttp.py"),
+    *_by_http("socketify", "servers/http_socketify.py"),
+    *_by_http("twisted", "servers/http_twisted.py"),
+    Program("reactorlib", "http", "servers/http_reactorlib.py", ("hello",), ours=True),
+    Program("reactorlib", "http-post", "servers/http_reactorlib.py", ("echo",), ours=True),
     Program("uvloop", "lines", "servers/lines_uvloop.py"),
+    Program("uvloop-joined", "lines", "servers/lines_uvloop.py", ("joined",)),
     *_pair("lines", "servers/lines.py"),
     Program("uvloop", "netstrings", "servers/netstrings_uvloop.py"),
     *_pair("netstrings", "servers/netstrings.py"),

@@ -12,6 +12,7 @@ from bench.rounds import Outcome
 _BUSY = 95
 _SATURATED = 90
 _DISTURBED = 10
+_ALIKE_BYTES = 50
 
 
 def header(outcome: Outcome, references: Sequence[str]) -> list[str]:
@@ -43,6 +44,19 @@ def warnings(outcome: Outcome) -> list[str]:
     return found
 
 
+def caption(outcome: Outcome) -> list[str]:
+    """The bytes of each program's answer, in a line, if they are not of about the same number."""
+    sizes = {
+        name: figures.medians(samples)["answer_bytes"]
+        for name, samples in outcome.samples.items()
+        if "answer_bytes" in figures.medians(samples)
+    }
+    if not sizes or max(sizes.values()) - min(sizes.values()) <= _ALIKE_BYTES:
+        return []
+    told = ", ".join(f"{name} {size:,.0f}" for name, size in sizes.items())
+    return [f"Bytes of an answer: {told}."]
+
+
 def plain(machine: dict[str, str], outcomes: Sequence[Outcome], wanted: Sequence[str]) -> str:
     """Everything for a terminal."""
     parts = ["\n".join(f"{name}: {text}" for name, text in machine.items())]
@@ -51,7 +65,7 @@ def plain(machine: dict[str, str], outcomes: Sequence[Outcome], wanted: Sequence
         table = [header(outcome, references), *rows(outcome, references)]
         notes = [f"warning: {text}" for text in warnings(outcome)]
         title = f"{outcome.scenario.name}: {outcome.scenario.title}"
-        parts.append("\n".join([title, *_aligned(table), *notes]))
+        parts.append("\n".join([title, *caption(outcome), *_aligned(table), *notes]))
     return "\n\n".join(parts)
 
 
@@ -65,6 +79,7 @@ def markdown(machine: dict[str, str], outcomes: Sequence[Outcome], wanted: Seque
         table = [heads, rules, *rows(outcome, references)]
         lines = [f"| {' | '.join(cells)} |" for cells in table]
         parts.append(f"### {outcome.scenario.name}: {outcome.scenario.title}")
+        parts += caption(outcome)
         parts.append("\n".join(lines))
         parts += [f"Warning: {text}" for text in warnings(outcome)]
     return "\n\n".join(parts)
@@ -114,7 +129,9 @@ def _disturbances(loaded: dict[str, Sample]) -> list[str]:
     ]
     if not shares:
         return []
-    return [f"others had the server's core for part of the time: {', '.join(shares)}"]
+    return [
+        f"others, or more threads of its own, had the server's core at times: {', '.join(shares)}"
+    ]
 
 
 def _unsaturated(loaded: dict[str, Sample]) -> list[str]:

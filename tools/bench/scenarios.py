@@ -11,10 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from bench import requests
 from bench.measures import (
     Bench,
     Sample,
     exchange,
+    http_get,
+    http_post,
     idle_busy,
     idle_memory,
     micro,
@@ -59,6 +62,7 @@ class Scenario:
 
 _ECHO_SERVERS = ("c", "uvloop", "asyncio", "gevent", "twisted", "reactorlib")
 _OUR_SERVERS = ("reactorlib", "reactorlib-poll", "reactorlib-select", "reactorlib-standin")
+_HTTP_SERVERS = ("nginx", "uvicorn", "granian", "aiohttp", "socketify", "twisted", "reactorlib")
 _PAIR = ("twisted", "reactorlib")
 
 _COST = Column("cost_us", "µs/op", 2)
@@ -104,8 +108,23 @@ def _framed(name: str, title: str, service: str, unit: str) -> Scenario:
         service,
         partial(exchange, mode="pingpong", connections=20, size=_FRAMES * len(unit), unit=unit),
         _EXCHANGE,
-        ("uvloop", "twisted", "reactorlib"),
-        ("uvloop", "twisted"),
+        ("uvloop", "uvloop-joined", "twisted", "reactorlib"),
+        ("uvloop", "uvloop-joined", "twisted"),
+        saturates=True,
+    )
+
+
+def _http(
+    name: str, title: str, request: str, connections: int, mode: str = "http", pipelined: int = 1
+) -> Scenario:
+    return Scenario(
+        name,
+        title,
+        "http",
+        partial(http_get, connections=connections, request=request, mode=mode, pipelined=pipelined),
+        _EXCHANGE,
+        _HTTP_SERVERS,
+        ("nginx", "uvicorn", "twisted"),
         saturates=True,
     )
 
@@ -170,6 +189,25 @@ SCENARIOS: tuple[Scenario, ...] = (
     ),
     _framed("lines", "64 lines of 30 bytes in a segment, echoed", "lines", "l" * 28 + "\r\n"),
     _framed("netstrings", "64 netstrings of 30 bytes, echoed", "netstrings", f"30:{'n' * 30},"),
+    _http("http-hello", "hello world, 100 connections kept alive", requests.SMALL, 100),
+    _http("http-browser", "hello world for a browser's 700 bytes", requests.BROWSER, 100),
+    _http(
+        "http-pipelined",
+        "16 requests in a segment, 100 connections; latency of the 16",
+        requests.SMALL,
+        100,
+        pipelined=16,
+    ),
+    Scenario(
+        "http-post",
+        "1 MB posted and echoed, 4 connections",
+        "http-post",
+        partial(http_post, connections=4, size=1_000_000),
+        _EXCHANGE,
+        _HTTP_SERVERS,
+        ("uvicorn", "twisted"),
+        saturates=True,
+    ),
     Scenario(
         "micro-timers",
         "callLater and cancel, 100,000 pending",
@@ -222,6 +260,13 @@ SCENARIOS: tuple[Scenario, ...] = (
         cost="wall_us",
     ),
     _saturated("connect", "connect, echo 100 bytes, close; 50 at a time", "connect", 50, 100),
+    _http(
+        "http-connect",
+        "a new connection for each request, 50 at a time",
+        requests.ONCE,
+        50,
+        mode="http-connect",
+    ),
 )
 
 

@@ -22,6 +22,7 @@ from bench.programs import Program
 HERE = Path(__file__).parent
 CHECKOUT = HERE.parent.parent
 PEERS = ("twisted", "pyopenssl", "service-identity", "uvloop", "gevent")
+HTTP_PEERS = ("uvicorn", "httptools", "granian", "aiohttp", "socketify")
 _SOURCES = (
     *("setup.cfg", "setup.py", "pyproject.toml", "README.md", "LICENSE"),
     *("reactorlib", "backends", "protocols"),
@@ -78,12 +79,14 @@ class Workshop:
         folder = self._folder / "venv"
         python = str(folder / "bin" / "python")
         stamp = folder / "peers"
-        wanted = f"{sys.version}\n{' '.join(PEERS)}\n"
+        wanted = f"{sys.version}\n{' '.join(PEERS + HTTP_PEERS)}\n"
 
         def make() -> None:
-            _say(f"making a virtual environment with {', '.join(PEERS)}")
+            _say(f"making a virtual environment with {', '.join(PEERS + HTTP_PEERS)}")
             _run([sys.executable, "-m", "venv", "--clear", str(folder)])
             _run([python, "-m", "pip", "install", "--quiet", *PEERS])
+            for peer in HTTP_PEERS:
+                install_if_possible(python, peer)
             stamp.write_text(wanted)
 
         self._ensure(lambda: stamp.exists() and stamp.read_text() == wanted, make)
@@ -185,6 +188,14 @@ def _run(command: Sequence[str]) -> str:
         last = "\n".join((done.stdout + done.stderr).strip().splitlines()[-15:])
         raise BenchError(f"{' '.join(command)} failed:\n{last}")
     return done.stdout
+
+
+def install_if_possible(python: str, peer: str) -> None:
+    """Without it, what needs it fails when it is measured."""
+    try:
+        _run([python, "-m", "pip", "install", "--quiet", peer])
+    except BenchError as problem:
+        _say(f"{peer} will be missing: {problem}")
 
 
 def _say(what: str) -> None:

@@ -35,8 +35,7 @@ class MessageReader:
         self.status = 0
         self.reason = ""
         self.rest = b""
-        self._head = RequestHead(line, head, fields)
-        self._bounds = (head, fields)
+        self._head = RequestHead(line=line, head=head, fields=fields)
         self._scanned = 0
         self._chunks: ChunkDecoder | None = None
         self._left = 0
@@ -78,7 +77,7 @@ class MessageReader:
         assert len(fields) == count
         self.messages.append(Message(self.rest[:length], fields, flags))
         self.rest = self.rest[length:]
-        self._chunks = ChunkDecoder(*self._bounds) if flags & CHUNKED else None
+        self._chunks = ChunkDecoder(self._head.limits) if flags & CHUNKED else None
         self._left = max(content_length, 0)
         assert bool(flags & HAS_BODY) == bool(self._chunks or self._left)
         return True

@@ -59,6 +59,12 @@ _CODINGS: tuple[Row, ...] = (
     ),
     (
         "RFC 9112 6.3",
+        b"Content-Length: 0\r\nTransfer-Encoding: chunked",
+        400,
+        "a length of nothing and a coding",
+    ),
+    (
+        "RFC 9112 6.3",
         b"Content-Length: 15\r\nTransfer-Encoding: identity",
         (400, 501),
         "a length and a coding that is not chunked",

@@ -22,7 +22,7 @@ _BETWEEN_PARTS = re.compile(rb"[\t -/;-@\[-`{-~]+")
 _TIME = re.compile(rb"([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})(?![0-9])")
 _DAY = re.compile(rb"([0-9]{1,2})(?![0-9])")
 _YEAR = re.compile(rb"([0-9]{2,4})(?![0-9])")
-_SIGNED = re.compile(rb"-?[0-9]+")
+_SIGNED = re.compile(rb"-?[0-9]{1,%d}" % LONGEST_NUMBER)
 _SAME_SITE = {b"strict": b"Strict", b"lax": b"Lax", b"none": b"None"}
 
 
@@ -135,7 +135,7 @@ def _parts(cookie: Cookie) -> Iterator[bytes]:
 
 
 def _max_age(value: bytes) -> dict[str, Any]:
-    if _SIGNED.fullmatch(value) is None or len(value) > LONGEST_NUMBER:
+    if _SIGNED.fullmatch(value) is None:
         raise ValueError("not a number")
     return {"maxAge": int(value)}
 

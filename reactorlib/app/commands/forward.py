@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from reactorlib.app.commands.listening import add_endpoint_flag, announce, listen_at
+from reactorlib.app.commands.listening import add_endpoint_flags, listen
 from reactorlib.app.flags import address
 from reactorlib.app.mistakes import UserMistake
 from reactorlib.protocols.portforward import ProxyFactory
@@ -16,7 +16,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "place", metavar="LISTEN", type=address, nargs="?", help="[HOST:]PORT to listen on"
     )
     parser.add_argument("target", metavar="TARGET", type=address, help="HOST:PORT to forward to")
-    add_endpoint_flag(parser)
+    add_endpoint_flags(parser)
+    parser.set_defaults(tcp_place=lambda options: options.place or ("", 0))
 
 
 def start(reactor: Any, options: argparse.Namespace) -> None:
@@ -24,10 +25,6 @@ def start(reactor: Any, options: argparse.Namespace) -> None:
     factory = ProxyFactory(target_host or "127.0.0.1", target_port)
     if options.listen and options.place is not None:
         raise UserMistake("give LISTEN or --listen, not both", 2)
-    if options.listen:
-        listen_at(reactor, options, factory)
-    elif options.place is not None:
-        host, port = options.place
-        announce(reactor, "forward", reactor.listenTCP(port, factory, interface=host))
-    else:
+    if not options.listen and options.place is None:
         raise UserMistake("write forward LISTEN TARGET, or forward TARGET --listen ENDPOINT", 2)
+    listen(reactor, options, factory)

@@ -1,22 +1,28 @@
 """What commands share that listen: where, and whether with TLS.
 
-`--listen` names any number of endpoints. Without it there is one TCP port, which
-`--port`, `--host` and the TLS flags describe.
+`--listen` names any number of endpoints. Without it there is one TCP port, which the
+command's own arguments and the TLS flags describe.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import os
 import sys
 from functools import partial
 from typing import Any
 
 from reactorlib.address import UNIXAddress
-from reactorlib.app.flags import add_flag, add_repeated_flag, port_number
+from reactorlib.app.draining import Drain
+from reactorlib.app.flags import add_flag, add_repeated_flag, port_number, positive, seconds
 from reactorlib.app.mistakes import UserMistake
 from reactorlib.endpoints.strings import InvalidEndpoint, serverFromString, unparse
+from reactorlib.error import NoProtocol, ReactorNotRunning
 from reactorlib.failure import Failure
 from reactorlib.interfaces import IListeningPort
+from reactorlib.protocol import Factory
+from reactorlib.protocols.wrapping import WrappingFactory
 
 # Each with the field of a `tls` endpoint.
 TLS_FLAGS = {
@@ -28,7 +34,7 @@ TLS_FLAGS = {
 
 
 def add_listening_flags(parser: argparse.ArgumentParser, port: int) -> None:
-    """`--port`, `--host`, `--listen` and the flags of TLS."""
+    """`--port`, `--host`, and those of add_endpoint_flags."""
     add_flag(
         parser, "--port", type=port_number, default=port, metavar="PORT", help=f"default {port}"
     )
@@ -39,12 +45,12 @@ def add_listening_flags(parser: argparse.ArgumentParser, port: int) -> None:
         metavar="ADDRESS",
         help="the interface, default every IPv4 one",
     )
-    add_endpoint_flag(parser)
-    _add_tls_flags(parser)
+    add_endpoint_flags(parser)
+    parser.set_defaults(tcp_place=lambda options: (options.host, options.port))
 
 
-def add_endpoint_flag(parser: argparse.ArgumentParser) -> None:
-    """`--listen`."""
+def add_endpoint_flags(parser: argparse.ArgumentParser) -> None:
+    """`--listen`, and the flags of TLS."""
     add_repeated_flag(
         parser,
         "--listen",
@@ -53,10 +59,7 @@ def add_endpoint_flag(parser: argparse.ArgumentParser) -> None:
         "systemd:0, fd:3, tls:443:privateKey=key.pem:certKey=chain.pem, or haproxy: before "
         "one of these; can be given more than once",
     )
-
-
-def _add_tls_flags(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("TLS on --port")
+    group = parser.add_argument_group("TLS, without --listen")
     helps = (
         "speak TLS with this certificate and its chain (PEM)",
         "the key, where that is another file",
@@ -66,42 +69,98 @@ def _add_tls_flags(parser: argparse.ArgumentParser) -> None:
     for flag, text in zip(TLS_FLAGS, helps, strict=True):
         metavar = "TEXT" if flag.endswith("password") else "FILE"
         add_flag(group, flag, metavar=metavar, help=text)
+    add_flag(
+        parser,
+        "--workers",
+        type=count_of_workers,
+        metavar="N",
+        help="serve with N processes, which are looked after; auto: one for each processor",
+    )
+    add_flag(
+        parser,
+        "--graceful-timeout",
+        type=seconds,
+        default=30.0,
+        metavar="SECONDS",
+        help="at the end, let connections finish for so long, default 30",
+    )
+
+
+def count_of_workers(text: str) -> int:
+    """A number of processes, or as many as there are processors for this one."""
+    if text == "auto":
+        return (
+            len(os.sched_getaffinity(0))
+            if hasattr(os, "sched_getaffinity")
+            else os.cpu_count() or 1
+        )
+    return positive(text)
 
 
 def listen(reactor: Any, options: argparse.Namespace, factory: Any) -> None:
     """Listen as the flags say, and print where. Raises UserMistake, CannotListenError."""
+    if options.listen == ["stdio"]:
+        factory = _OnlyConnection(factory)
+    drain = Drain(reactor, options.graceful_timeout, options.is_worker)
+    for description in descriptions(options):
+        _listen(reactor, options, description, factory, drain)
+
+
+def descriptions(options: argparse.Namespace) -> list[str]:
+    """The endpoints that the flags name."""
+    tls = _tls_fields(options)
+    if options.listen:
+        named: list[str] = options.listen
+        return named
+    host, port = options.tcp_place(options)
+    place = {"interface": host} if host else {}
+    return [unparse(("tls" if tls else "tcp", str(port)), {**place, **tls})]
+
+
+def open_places(opener: Any, options: argparse.Namespace) -> None:
+    """Open all of them for processes that will serve them, and print where."""
+    for description in descriptions(options):
+        _listen(opener, options, description, Factory(), None)
+
+
+class _OnlyConnection(WrappingFactory):
+    """No other can come, so the program ends with it: who started it for that one waits."""
+
+    def unregisterProtocol(self, p: Any) -> None:
+        super().unregisterProtocol(p)
+        with contextlib.suppress(ReactorNotRunning):  # the program is ending already
+            self.reactor.stop()
+
+
+def _tls_fields(options: argparse.Namespace) -> dict[str, str]:
+    """The fields of a `tls` endpoint that its flags give; none without TLS."""
     fields = {name: getattr(options, _attribute(flag)) for flag, name in TLS_FLAGS.items()}
     tls = {name: value for name, value in fields.items() if value is not None}
+    if not tls:
+        return {}
     if options.listen:
-        if tls:
-            raise UserMistake("the TLS flags are for --port; with --listen write tls:PORT:…", 2)
-        listen_at(reactor, options, factory)
-        return
-    if tls and "certKey" not in tls:
+        raise UserMistake("the TLS flags are not for --listen: write tls:PORT:… there", 2)
+    if "certKey" not in tls:
         raise UserMistake("TLS needs a certificate: --ssl-certfile", 2)
-    if tls:
-        tls.setdefault("privateKey", tls["certKey"])
-    place = {"interface": options.host} if options.host else {}
-    description = unparse(("tls" if tls else "tcp", str(options.port)), {**place, **tls})
-    _listen(reactor, options, description, factory)
+    return {"privateKey": tls["certKey"], **tls}
 
 
 def _attribute(flag: str) -> str:
     return flag.lstrip("-").replace("-", "_")
 
 
-def listen_at(reactor: Any, options: argparse.Namespace, factory: Any) -> None:
-    """Listen at each place of `--listen`. Raises UserMistake, CannotListenError."""
-    for description in options.listen:
-        _listen(reactor, options, description, factory)
-
-
-def _listen(reactor: Any, options: argparse.Namespace, description: str, factory: Any) -> None:
+def _listen(
+    reactor: Any, options: argparse.Namespace, description: str, factory: Any, drain: Drain | None
+) -> None:
     failures: list[Failure] = []
     listening = _endpoint(reactor, options, description).listen(factory)
-    listening.addCallbacks(partial(announce, reactor, options.command), failures.append)
+    if drain is not None:
+        listening.addCallback(drain.add, factory)
+    if not options.is_worker:
+        listening.addCallback(partial(_announce, reactor, options.command))
+    listening.addErrback(failures.append)
     if failures:
-        failures[0].raiseException()
+        _raise(failures[0])
     listening.addBoth(lambda _: _end(reactor, failures))
 
 
@@ -114,13 +173,20 @@ def _endpoint(reactor: Any, options: argparse.Namespace, description: str) -> An
         raise UserMistake(text, 2 if wrong_usage else 1) from mistake
 
 
+def _raise(failure: Failure) -> None:
+    """What the system refuses, or the factory, is no fault of the program."""
+    if failure.check(OSError, NoProtocol):
+        raise UserMistake(failure.getErrorMessage()) from failure.value
+    failure.raiseException()
+
+
 def _end(reactor: Any, failures: list[Failure]) -> None:
     """A plugin's endpoint may find out late that it cannot listen."""
     for failure in failures:
         reactor.callSoon(sys.exit, f"reactorlib: {failure.getErrorMessage()}")
 
 
-def announce(reactor: Any, name: str, port: Any) -> None:
+def _announce(reactor: Any, name: str, port: Any) -> None:
     """Tell on standard output that a port answers, once signals are handled too.
 
     One line, for scripts to read. What is no port, and so has no place, is not told.

@@ -29,6 +29,8 @@ def start(reactor: Any, options: argparse.Namespace) -> None:
     if hasattr(target, "buildProtocol") and not inspect.isclass(target):
         listen(reactor, options, target)
     elif callable(target):
+        if options.listen:
+            raise UserMistake(f"--listen is for a factory; {options.program} is a function", 2)
         target(reactor)
     else:
         raise UserMistake(

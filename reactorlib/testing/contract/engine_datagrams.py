@@ -80,6 +80,17 @@ class EngineDatagrams(EngineParts):
             if after >> 32:  # of the same turn
                 assert after >> 32 == (first >> 32) + (first & MASK)
 
+    def test_a_turn_ends_before_its_records_do(self, driver: EngineDriver) -> None:
+        """More datagrams wait than one turn can report: what is left comes in the next."""
+        ports, peer = [added(driver) for _ in range(45)], plain(driver)
+        for _, address in ports:
+            for number in range(100):
+                peer.sendto(b"x" * number, address)
+        assert 0 < driver.turn() < 45 * 100
+        for handle, _ in ports:
+            driver.until_told(handle, DATAGRAM, 100)
+            assert lengths(handle) == list(range(100))
+
     def test_a_pause_leaves_them_in_the_kernel(self, driver: EngineDriver) -> None:
         handle, address = added(driver)
         handle.pause()
@@ -116,6 +127,24 @@ class EngineDatagrams(EngineParts):
         driver.until_lost(handle)
         assert [peer.recv(10) for _ in range(100)] == [b"%d" % number for number in range(100)]
         assert send(handle, b"x", packed(peer.getsockname())) == -EBADF
+
+    def test_what_comes_after_lose_is_dropped(self, driver: EngineDriver) -> None:
+        """A receiver that is full keeps the end waiting."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        driver.own(theirs)
+        handle, queued = driver.add(ours, DATAGRAM_SOCKET), 0
+        while not handle.buffered:
+            assert send(handle, b"x") == 0
+            queued += 1
+            driver.turn()
+        handle.lose()
+        theirs.send(b"too late")
+        driver.expect_quiet()
+        for _ in range(queued):
+            assert theirs.recv(9) == b"x"
+            driver.turn()
+        driver.until_lost(handle)
+        assert handle.count(DATAGRAM) == 0
 
     @pytest.mark.parametrize("how", ["abort", "detach"])
     def test_what_was_queued_is_dropped_by_others(self, driver: EngineDriver, how: str) -> None:
@@ -180,6 +209,13 @@ class EngineDatagrams(EngineParts):
             raw = b"x" * size
             assert driver.engine.send_to_bytes(handle.number, b"", 0, raw, size) == -EINVAL
         assert send(handle, bytes(1 << 20), packed(address)) == -EMSGSIZE
+
+    def test_what_is_no_name_of_a_unix_socket(self, driver: EngineDriver) -> None:
+        handle = driver.add(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM), DATAGRAM_SOCKET)
+        for size in (0, 109, 1000):
+            name = b"x" * size
+            assert driver.engine.send_to_bytes(handle.number, b"x", 1, name, size) == -EINVAL
+        driver.expect_quiet()
 
     @pytest.mark.parametrize(("kind", "number"), [("file", ENOTSOCK), ("stream", EPROTOTYPE)])
     def test_only_datagram_sockets_are_taken(

@@ -12,7 +12,7 @@ import os
 import socket
 from collections.abc import Callable
 from time import monotonic
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from reactorlib.backends.events import (
     ACCEPTED,
@@ -21,6 +21,7 @@ from reactorlib.backends.events import (
     CONNECTED,
     CONNECTING,
     DATA,
+    DATAGRAM,
     EMPTIED,
     EOF,
     LISTENER,
@@ -46,6 +47,15 @@ ASKED_FOR = {
 
 # What only happens to one kind of descriptor.
 BELONGS_TO = {ACCEPTED: LISTENER, CONNECTED: CONNECTING}
+
+
+class Closable(Protocol):
+    """A socket, a file."""
+
+    def close(self) -> None: ...
+
+
+Owned = TypeVar("Owned", bound=Closable)
 
 
 class Handle:
@@ -135,6 +145,10 @@ class Handle:
         assert 0 <= first < second, "an empty read"
         self.received += self.driver.engine.arena[first:second]
 
+    def _take_datagram(self, kind: int, first: int, second: int) -> None:
+        assert not self.paused, "a datagram while paused"
+        assert not self.leaving, "a datagram after lose or abort"
+
     def _take_accepted(self, kind: int, first: int, second: int) -> None:
         assert not self.paused, "a connection while paused"
         self.accepted.append(self.driver.know(first, STREAM))
@@ -157,6 +171,7 @@ class Handle:
 
 _CHECKS = {
     DATA: "_take_data",
+    DATAGRAM: "_take_datagram",
     ACCEPTED: "_take_accepted",
     CONNECTED: "_take_connected",
     READABLE: "_take_readiness",
@@ -174,7 +189,7 @@ class EngineDriver:
         self.handles: dict[int, Handle] = {}
         self.used: set[int] = set()
         self.turns = 0
-        self._sockets: list[socket.socket] = []
+        self._owned: list[Closable] = []
 
     def know(self, number: int, kind: int) -> Handle:
         assert number > 0
@@ -232,11 +247,11 @@ class EngineDriver:
                 return
         raise AssertionError("turns come back at once with nothing to report")
 
-    # Sockets for the other side; closed with the driver
+    # What is on the other side; closed with the driver
 
-    def own(self, sock: socket.socket) -> socket.socket:
-        self._sockets.append(sock)
-        return sock
+    def own(self, other: Owned) -> Owned:
+        self._owned.append(other)
+        return other
 
     def server(self, family: int = socket.AF_INET, host: str = LOOPBACK) -> socket.socket:
         """A listening socket that is not in the engine."""
@@ -325,6 +340,6 @@ class EngineDriver:
         raise AssertionError("a clean end instead of a reset")
 
     def close(self) -> None:
-        for sock in self._sockets:
-            sock.close()
+        for other in self._owned:
+            other.close()
         self.engine.close()

@@ -174,6 +174,26 @@ class PipesContract(ProcessParts):
         self.until_ended(reactor, child)
         assert child.result == (0, None)
 
+    def test_any_descriptor_has_its_own_pressure(self, reactor: Any, spawn: Spawn) -> None:
+        script = "kill -STOP $$; cat <&7 >/dev/null; exec cat <&3 >/dev/null"
+        child = spawn("sh", "-c", script, childFDs={3: "w", 7: "w"})
+        full, free = Producer(), Producer()
+        child.transport.pipes[3].registerProducer(full, True)
+        child.transport.pipes[7].registerProducer(free, True)
+        child.transport.writeToChild(3, bytes(1_000_000))
+        child.transport.writeToChild(7, b"little")
+        reactor.iterate(0.01)
+        assert (full.calls, free.calls) == (["pause"], [])
+        child.transport.pipes[7].unregisterProducer()
+        child.transport.closeChildFD(7)
+        self.wake_when_stopped(child)
+        self.turn_until(reactor, lambda: full.calls[1:])
+        assert (full.calls, free.calls) == (["pause", "resume"], [])
+        child.transport.pipes[3].unregisterProducer()
+        child.transport.closeChildFD(3)
+        self.until_ended(reactor, child)
+        assert child.result == (0, None)
+
     def wake_when_stopped(self, child: Child) -> None:
         """Let a child go on once it has stopped itself."""
         os.waitid(os.P_PID, child.transport.pid, os.WSTOPPED)

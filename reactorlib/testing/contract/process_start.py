@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from reactorlib.error import SelectLimitError
@@ -214,6 +215,18 @@ class StartContract(ProcessParts):
         ]:
             with pytest.raises(kind, match=repr(str(name))):
                 spawn(name)
+
+    @pytest.mark.parametrize("options", [{}, {"usePTY": True}, {"childFDs": {}}, {"uid": NOBODY}])
+    def test_what_does_not_exist_leaves_neither_child_nor_descriptor(
+        self, spawn: Spawn, options: Any
+    ) -> None:
+        """Descriptors are looked for by the fixtures. For another user it is fork(2)'s turn."""
+        expected = PermissionError if "uid" in options and os.geteuid() else FileNotFoundError
+        before = psutil.Process().children()
+        for _ in range(20):
+            with pytest.raises(expected, match="'/no/such/program'"):
+                spawn("/no/such/program", **options)
+        assert psutil.Process().children() == before
 
     def test_a_directory_that_does_not_exist(self, spawn: Spawn, tmp_path: Path) -> None:
         with pytest.raises(FileNotFoundError, match=r"no program can start there.*missing'"):

@@ -36,7 +36,17 @@ from reactorlib.testing.contract.tcp_peers import (
 )
 
 SENT = random.Random(11).randbytes(1 << 21)
-CALLBACKS = ("made", "data", "read_lost", "write_lost", "lost", "pause", "resume", "stop")
+CALLBACKS = (
+    "made",
+    "data",
+    "read_lost",
+    "write_lost",
+    "lost",
+    "pause",
+    "resume",
+    "stop",
+    "congestion",
+)
 DEEPEST = 3
 
 
@@ -129,6 +139,12 @@ class Subject(HalfCloser):
     def unregister(self) -> None:
         self.transport.unregisterProducer()
 
+    def monitor(self) -> None:
+        self.transport.monitorCongestion(lambda *_: self.follow("congestion"))
+
+    def ignore(self) -> None:
+        self.transport.ignoreCongestion()
+
     def nest(self) -> None:
         if self.depth < DEEPEST:
             self.depth += 1
@@ -152,10 +168,13 @@ actions = st.sampled_from(
         Subject.push,
         Subject.pull,
         Subject.unregister,
+        Subject.monitor,
+        Subject.ignore,
         Subject.nest,
     ]
 )
 plans = st.lists(st.tuples(actions, st.booleans()), min_size=1, max_size=3)
+two_plans = st.lists(plans, min_size=2, max_size=2)
 which = st.integers(0, 1)
 
 
@@ -192,22 +211,36 @@ class Machine(RuleBasedStateMachine):
     """Two Subjects with their peers, on a port of `net`."""
 
     net: Net
+    subject_type: type[Subject] = Subject
 
     def __init__(self) -> None:
         super().__init__()
         self.subjects: list[Subject] = []
         self.peers: list[Peer] = []
 
-    @initialize(made=st.lists(plans, min_size=2, max_size=2))
+    @initialize(made=two_plans)
     def connect(self, made: list[list[Plan]]) -> None:
-        first, second = self.subjects = [Subject(self.net.reactor) for _ in made]
+        self.begin(made=made)
+
+    def begin(self, **planned: list[list[Plan]]) -> None:
+        """Connect two subjects that have each a plan for some callbacks."""
+        first, second = self.subjects = [self.subject_type(self.net.reactor) for _ in range(2)]
         first.other, second.other = second, first
-        for subject, plan in zip(self.subjects, made, strict=True):
-            subject.plans["made"].append(plan)
+        for name, each in planned.items():
+            for subject, plan in zip(self.subjects, each, strict=True):
+                subject.plans[name].append(plan)
         unused = iter(self.subjects)
-        self.port = self.net.listen(RecordingFactory(lambda: next(unused)))
-        self.peers = [Peer(self.net.dial(self.port)) for _ in made]
+        self.port = self.listen(RecordingFactory(lambda: next(unused)))
+        self.peers = [Peer(self.dial()) for _ in self.subjects]
         self.net.turn_until(lambda: first.calls and second.calls)
+
+    def listen(self, factory: RecordingFactory) -> Any:
+        """The port of the subjects."""
+        return self.net.listen(factory)
+
+    def dial(self) -> Any:
+        """A peer's socket."""
+        return self.net.dial(self.port)
 
     @rule(who=which, name=st.sampled_from(CALLBACKS), plan=plans)
     def plan(self, who: int, name: str, plan: list[Plan]) -> None:
@@ -272,7 +305,9 @@ class Machine(RuleBasedStateMachine):
 
 
 class MachineContract(TCPContractBase):
-    """`machine_settings` say how long trouble is looked for."""
+    """`machine_settings` say how long trouble is looked for, `machine` by what."""
+
+    machine: type[Machine] = Machine
 
     machine_settings = settings(
         max_examples=60,
@@ -282,5 +317,5 @@ class MachineContract(TCPContractBase):
     )
 
     def test_legal_sequences_only(self, net: Net) -> None:
-        machine = type("Machine", (Machine,), {"net": net})
+        machine = type("Machine", (self.machine,), {"net": net})
         run_state_machine_as_test(machine, settings=self.machine_settings)

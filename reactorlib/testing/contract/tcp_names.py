@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from reactorlib import error
-from reactorlib.connector import Attempt
+from reactorlib.race import Attempt
 from reactorlib.testing.contract.tcp_peers import (
     LOOPBACK,
     Net,
@@ -63,7 +63,7 @@ class NamesContract(TCPContractBase):
     @pytest.fixture
     def head_start(self, monkeypatch: pytest.MonkeyPatch) -> Any:
         """Sets the head start of an address, in seconds."""
-        return lambda seconds: monkeypatch.setattr("reactorlib.connector.HEAD_START", seconds)
+        return lambda seconds: monkeypatch.setattr("reactorlib.race.HEAD_START", seconds)
 
     @pytest.fixture(autouse=True)
     def stop_threads(self, reactor: Any, net: Net) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ssl
 from typing import Any
 
 import pytest
@@ -19,7 +20,8 @@ from reactorlib.testing.contract.tcp_peers import (
 from reactorlib.testing.contract.tls_peers import NAME, TLSContractBase, TLSNet
 from reactorlib.testing.tlspeer import TLSPeer
 
-OVERHEAD = 5 + 1 + 16  # of a record of TLS 1.3: header, type, authentication
+# Of a record: header, type or nonce, authentication.
+OVERHEAD = {ssl.TLSVersion.TLSv1_3: 5 + 1 + 16, ssl.TLSVersion.TLSv1_2: 5 + 8 + 16}
 
 
 def write_much(transport: Any) -> None:
@@ -34,14 +36,14 @@ class RecordsContract(TLSContractBase):
     def records(self, net: TLSNet, peer: TLSPeer, size: int) -> list[int]:
         """The sizes of the next records, which hold so much together."""
         peer.raw.setblocking(False)
-        data, sizes = b"", []
+        data, sizes = peer.take_ciphertext(), []
 
         def arrived() -> bool:
             nonlocal data
             with contextlib.suppress(BlockingIOError):
                 data += peer.raw.recv(1 << 20)
             while len(data) >= 5 and len(data) >= (whole := 5 + int.from_bytes(data[3:5], "big")):
-                sizes.append(whole - OVERHEAD)
+                sizes.append(whole - OVERHEAD[self.newest])
                 data = data[whole:]
             return sum(sizes) >= size
 
@@ -88,6 +90,16 @@ class RecordsContract(TLSContractBase):
         protocol, peer = net.pair()
         protocol.transport.write(b"x" * size)
         assert self.records(net, peer, size) == records
+
+    def test_full_records_leave_at_once_and_the_rest_waits_for_more(self, net: TLSNet) -> None:
+        protocol, peer = net.pair()
+        transport = protocol.transport
+        transport.write(b"x" * 10)
+        transport.write(b"x" * 65_536)
+        assert transport.bufferedBytes == 10
+        transport.write(b"x" * 5)
+        assert transport.bufferedBytes == 15
+        assert self.records(net, peer, 65_551) == [16_384] * 4 + [15]
 
     def test_small_writes_before_the_handshake_are_one_record(self, net: TLSNet) -> None:
         def greet(protocol: Recorder) -> None:

@@ -21,6 +21,7 @@ from reactorlib.testing.contract.tcp_peers import (
     Recorder,
     RecordingFactory,
     TCPContractBase,
+    echo,
 )
 from reactorlib.testing.contract.transport_networks import TCPNetwork
 from reactorlib.testing.tlspeer import TLSPeer
@@ -29,18 +30,28 @@ NAME = "server.example"
 
 
 class Settings:
-    """An authority, what it has signed for a server, and what its clients need."""
+    """An authority, what it has signed for a server, and what its clients need.
 
-    def __init__(self, authority: Authority) -> None:
+    `newest` is the version of TLS that both sides speak, if they can.
+    """
+
+    def __init__(
+        self, authority: Authority, newest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3
+    ) -> None:
         self.authority = authority
+        self._newest = newest
         self.own = authority.issue(NAME, LOOPBACK, "::1")
 
     def server(self, own: Any = None, **options: Any) -> CertificateOptions:
         own = own or self.own
-        return CertificateOptions(own.privateKey, own.certificate, **options)
+        made = CertificateOptions(own.privateKey, own.certificate, **options)
+        made.getContext().maximum_version = self._newest
+        return made
 
     def client(self, hostname: str | None = NAME, **options: Any) -> ClientContextFactory:
-        return ClientContextFactory(hostname, self.authority.root, **options)
+        made = ClientContextFactory(hostname, self.authority.root, **options)
+        made.getContext().maximum_version = self._newest
+        return made
 
 
 class TLSNet(Net):
@@ -154,11 +165,13 @@ class TLSNetwork(TCPNetwork):
         self.until(lambda: ours.connected and theirs.connected)
 
 
-SETTINGS = pytest.StashKey[Settings]()
+AUTHORITY = pytest.StashKey[Authority]()
 
 
 class TLSContractBase(TCPContractBase):
     """A ContractBase with a TLSNet."""
+
+    newest = ssl.TLSVersion.TLSv1_3
 
     @pytest.fixture
     def settings(
@@ -166,9 +179,9 @@ class TLSContractBase(TCPContractBase):
     ) -> Settings:
         """What all tests of a run take their certificates from."""
         stash = request.config.stash
-        if SETTINGS not in stash:
-            stash[SETTINGS] = Settings(Authority(tmp_path_factory.mktemp("authority")))
-        return stash[SETTINGS]
+        if AUTHORITY not in stash:
+            stash[AUTHORITY] = Authority(tmp_path_factory.mktemp("authority"))
+        return Settings(stash[AUTHORITY], self.newest)
 
     @pytest.fixture
     def net(self, reactor: Any, settings: Settings) -> Iterator[TLSNet]:
@@ -176,3 +189,17 @@ class TLSContractBase(TCPContractBase):
         net = TLSNet(self, reactor, settings)
         yield net
         net.close()
+
+    def ends(self, net: TLSNet, server: Any, client: Any, **options: Any) -> tuple[Any, Any]:
+        """A Recorder for each side of a connection made with these context factories."""
+        port = net.listen(lambda: Recorder(data=echo), contextFactory=server)
+        theirs = Recorder(made=lambda it: it.transport.write(b"hello"))
+        net.connect(port, RecordingFactory(lambda: theirs), client, **options)
+        net.turn_until(lambda: theirs.received or theirs.reason)
+        net.turn_until(lambda: port.factory.protocols)
+        return port.factory.protocols[0], theirs
+
+    def check_alive(self, net: TLSNet, port: Any) -> None:
+        """The port still serves."""
+        port.factory.protocol = lambda: Recorder(data=echo)
+        assert net.ask(net.dial(port), b"alive") == b"alive"

@@ -113,7 +113,7 @@ class StartTLSContract(TLSContractBase):
         protocol.transport.startTLS(net.server)
         protocol.transport.resumeProducing()
         net.until_lost(protocol)
-        assert protocol.reason.type is error.SSLError
+        assert protocol.reason.type is error.NotTLSError
         assert protocol.calls == ["made", "lost"]
 
     def test_what_was_set_before_holds_after(self, net: TLSNet) -> None:
@@ -198,6 +198,21 @@ class StartTLSContract(TLSContractBase):
         net.until_lost(protocol)
         protocol.transport.startTLS(net.server)
         assert not protocol.transport.TLS
+
+    def test_when_either_side_has_ended_there_is_no_handshake_to_wait_for(
+        self, net: TLSNet
+    ) -> None:
+        protocol, plain = self.plain(net, HalfCloser)
+        plain.shutdown(socket.SHUT_WR)
+        net.until_called(protocol, "read_lost")
+        protocol.transport.startTLS(net.server)
+        protocol.transport.write(b"never sent")
+        assert protocol.calls == ["made", "read_lost"]
+        ended, _ = self.plain(net, HalfCloser)
+        ended.transport.loseWriteConnection()
+        ended.transport.startTLS(net.server)
+        net.until_lost(protocol, ended)
+        assert [each.reason.type for each in (protocol, ended)] == [error.HandshakeCutError] * 2
 
     def test_a_wrong_context_leaves_the_connection_as_it_is(self, net: TLSNet) -> None:
         protocol, plain = self.plain(net, lambda: Recorder(data=echo))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from typing import Any
 
@@ -20,6 +21,9 @@ from reactorlib.testing.contract.udp_peers import (
 
 LONGEST = {LOOPBACK: 65_507, "::1": 65_527}
 IMPOSSIBLE = (LOOPBACK, 0)  # an address that the kernel refuses to send to
+
+# Of Linux; the socket module does not know them.
+IPV6_FLOWINFO, IPV6_FLOWINFO_SEND = 11, 33
 
 
 class UDPOutputContract(UDPContractBase):
@@ -104,6 +108,15 @@ class UDPOutputContract(UDPContractBase):
             port.write(b"short", address)
         port.write(b"scoped", ("::1%1", number))
         assert net.receive(peer, 4) == [b"short"] * 3 + [b"scoped"]
+
+    def test_flow_information_goes_with_the_address(self, net: UDPNet) -> None:
+        port, peer = net.listen(interface="::1"), net.new_socket("::1")
+        port.getHandle().setsockopt(socket.IPPROTO_IPV6, IPV6_FLOWINFO_SEND, 1)
+        peer.setsockopt(socket.IPPROTO_IPV6, IPV6_FLOWINFO, 1)
+        port.write(b"x", ("::1", peer.getsockname()[1], 0x12345, 0))
+        net.turn()
+        data, [(_, kind, value)], _, _ = peer.recvmsg(9, 100)
+        assert (data, kind, value) == (b"x", IPV6_FLOWINFO, b"\0\x01\x23\x45")
 
     def test_an_address_must_be_there(self, net: UDPNet) -> None:
         with pytest.raises(ValueError, match="address"):
@@ -190,19 +203,20 @@ class UDPOutputContract(UDPContractBase):
         port.write(b"as before", peer.getsockname())
         assert net.receive(peer) == [b"as before"]
 
-    def test_a_refusal_is_told_and_the_port_stays(self, net: UDPNet) -> None:
-        port, peer = net.listen(), net.new_socket()
+    @pytest.mark.parametrize("host", HOSTS)
+    def test_a_refusal_is_told_and_the_port_stays(self, net: UDPNet, host: str) -> None:
+        port, peer = net.listen(interface=host), net.new_socket(host)
         address = peer.getsockname()
         peer.close()
-        port.connect(*address)
+        port.connect(*address[:2])
         for _ in range(3):
             port.write(b"is anybody there?")
             net.turn_until(lambda: "refused" in port.protocol.calls)
             port.protocol.calls.remove("refused")
-        net.turn()
-        again = net.new_socket()
+        reborn = net.new_socket(host, address[1])
+        port.write(b"now there is")
+        assert net.receive(reborn) == [b"now there is"]
         assert port.connected
-        again.close()
 
     def test_a_refusal_does_not_cost_what_is_sent_next(self, net: UDPNet) -> None:
         port, peer = net.listen(), net.new_socket()

@@ -209,6 +209,20 @@ class UDPPortContract(UDPContractBase):
         lengths = [len(datagram) for datagram in port.protocol.received]
         assert lengths == [size - 1, size, size, 1]
 
+    @pytest.mark.parametrize("host", HOSTS)
+    def test_datagrams_that_fill_their_room_leave_each_other_alone(
+        self, net: UDPNet, host: str
+    ) -> None:
+        """They are taken side by side, and the senders' names come among them."""
+        port = net.listen(interface=host, maxPacketSize=100)
+        peers = [net.peer(port) for _ in range(20)]
+        expected = [bytes([number]) * 100 for number in range(len(peers))]
+        for peer, datagram in zip(peers, expected, strict=True):
+            peer.send(datagram)
+        net.turn_until(at_least(port.protocol.received, len(peers)))
+        assert port.protocol.received == expected
+        assert port.protocol.senders == [peer.getsockname() for peer in peers]
+
     def test_a_burst_comes_whole_and_in_order(self, net: UDPNet) -> None:
         port = net.listen()
         peer, received = net.peer(port), port.protocol.received

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import socket
 from collections.abc import Callable, Iterator
-from errno import EBADF, ETOOMANYREFS
+from errno import EBADF, EMFILE, ETOOMANYREFS
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ from reactorlib.testing.contract.tcp_peers import (
 from reactorlib.testing.contract.unix_peers import UNIXContractBase, UNIXNet
 
 MOST_WAITING = 253
+LARGE = bytes(range(256)) * 8192
 
 
 @implementer(IFileDescriptorReceiver)
@@ -219,6 +221,17 @@ class PassingContract(UNIXContractBase):
         protocol.transport.write(b"fine")
         assert net.read(peer, 4) == b"fine"
 
+    def test_none_is_left_for_a_duplicate(self, net: UNIXNet, pipes: list[int]) -> None:
+        protocol, peer = net.pair()
+        with only_descriptors(0), pytest.raises(OSError, match=r".*") as caught:
+            protocol.transport.sendFileDescriptor(pipes[0])
+        assert caught.value.errno == EMFILE
+        protocol.transport.sendFileDescriptor(pipes[1])
+        protocol.transport.write(b"x")
+        _, (descriptor,) = self.receive(net, peer, 1)
+        assert identity(descriptor) == identity(pipes[1])
+        os.close(descriptor)
+
     def test_with_a_monitor(self, net: UNIXNet, pipes: list[int]) -> None:
         protocol, peer = net.pair()
         protocol.transport.monitorCongestion(lambda *_: None)
@@ -240,6 +253,27 @@ class PassingContract(UNIXContractBase):
         assert kinds[:2] == ["fd", b"one"]
         assert kinds.count("fd") == 3
         assert list(map(identity, protocol.taken)) == list(map(identity, pipes[:3]))
+
+    def test_they_come_once_with_the_first_of_many_parts(
+        self, net: UNIXNet, takers: Any, pipes: list[int]
+    ) -> None:
+        """What follows is more than one read takes, and comes in small parts too."""
+        protocol, peer = net.pair(takers)
+        peer.setblocking(False)
+        sent = socket.send_fds(peer, [LARGE], pipes[:3])
+        while sent < len(LARGE):
+            net.turn(1)
+            with contextlib.suppress(BlockingIOError):
+                sent += peer.send(LARGE[sent:])
+        for number in range(50):
+            send_with(peer, b"%02d" % number, [pipes[number % 20]] * (number % 3))
+            net.turn(1)
+        tail = b"".join(b"%02d" % number for number in range(50))
+        net.turn_until(lambda: len(protocol.received) == len(LARGE + tail))
+        assert protocol.received == LARGE + tail
+        assert all(isinstance(each, int) for each in protocol.told[:3])
+        expected = pipes[:3] + [pipes[n % 20] for n in range(50) for _ in range(n % 3)]
+        assert list(map(identity, protocol.taken)) == list(map(identity, expected))
 
     def test_what_is_received_is_closed_on_exec(
         self, net: UNIXNet, takers: Any, pipes: list[int]

@@ -1,0 +1,324 @@
+"""A site: resources at places, and the full request that they are given.
+
+A request is looked up before its body has come, and rendered by its resource at
+once, or when the body has been gathered. What `render` gives is sent: bytes, later
+bytes, or a stream of them.
+"""
+
+from __future__ import annotations
+
+import inspect
+import secrets
+import traceback
+from collections.abc import AsyncIterator, Callable
+from typing import IO, Any
+from urllib.parse import parse_qs, unquote_to_bytes
+
+from reactorlib.defer import Deferred
+from reactorlib.failure import Failure
+from reactorlib.protocol import connectionDone
+from reactorlib.protocols.http.body import Gathered, Streamed, empty
+from reactorlib.protocols.http.factory import HTTPFactory
+from reactorlib.protocols.http.fields.cookies import Cookie
+from reactorlib.protocols.http.pump import Pump
+from reactorlib.protocols.http.request import Request as BasicRequest
+from reactorlib.protocols.http.resource import ErrorPage, UnsupportedMethod
+from reactorlib.protocols.http.status import (
+    INTERNAL_SERVER_ERROR,
+    NOT_ALLOWED,
+    NOT_IMPLEMENTED,
+)
+
+NOT_DONE_YET = 1
+MOST_ARGUMENTS = 1000
+
+
+class Request(BasicRequest):
+    """A request of a Site, with everything that applications ask for.
+
+    Attributes:
+        site: the Site.
+        path: the place that was asked for, bytes, quoted as it came.
+        prepath, postpath: names before and after the resource, lists of bytes, unquoted.
+        content: the body, a file; empty for a resource that streams.
+    """
+
+    site: Any = None  # set on a class of each Site's own
+    path: bytes
+    prepath: list[bytes]
+    postpath: list[bytes]
+    resource: Any = None
+    _body: Gathered | Streamed | None = None
+    _args: dict[bytes, list[bytes]] | None = None
+    _notifications: list[Deferred[None]] | None = None
+    _session: Any = None
+
+    def process(self) -> None:
+        self.path = self._path()
+        if not self.path.startswith(b"/"):
+            resource: Any = self._without_place()
+        else:
+            self.prepath = []
+            self.postpath = [
+                unquote_to_bytes(name) if b"%" in name else name
+                for name in self.path[1:].split(b"/")
+            ]
+            resource = self.site.getResourceFor(self)
+        self.resource = resource
+        if not self.chanRequest.hasBody:
+            self.render(resource)
+        elif resource.streaming:
+            self._body = Streamed(self)
+            self.render(resource)
+        else:
+            self._body = Gathered()
+            self.acceptData()
+
+    def _path(self) -> bytes:
+        """The place in the target: also of one in absolute form (RFC 9112, 3.2.2)."""
+        path = self.uri.partition(b"?")[0]
+        if path.startswith(b"/") or b"://" not in path:
+            return path
+        return b"/" + path.partition(b"://")[2].partition(b"/")[2]
+
+    def _without_place(self) -> Any:
+        """What answers OPTIONS * and CONNECT."""
+        if self.method == b"OPTIONS":
+            return self.site.resource
+        return ErrorPage(NOT_IMPLEMENTED)
+
+    # The body
+
+    def handleContentChunk(self, data: bytes) -> None:
+        if self._body is not None:
+            self._body.add(data)
+
+    def handleContentComplete(self) -> None:
+        body = self._body
+        if body is not None:
+            body.end()
+            if isinstance(body, Gathered):
+                self.render(self.resource)
+
+    @property
+    def content(self) -> IO[bytes]:
+        """The body as a file; an empty one if there is none, or it is streamed."""
+        if isinstance(self._body, Gathered):
+            return self._body.file
+        return empty()
+
+    def body(self) -> AsyncIterator[bytes]:
+        """The body piece by piece, as it comes; only a resource that streams has it so."""
+        if self._body is None:
+            ended = Streamed(self)
+            ended.end()
+            return ended
+        if not isinstance(self._body, Streamed):
+            raise RuntimeError("the body is in `content`; set `streaming` on the resource")
+        return self._body
+
+    @property
+    def args(self) -> dict[bytes, list[bytes]]:
+        """The arguments in the query, and the fields of a form that was sent: name to values."""
+        if self._args is None:
+            query = self.uri.partition(b"?")[2]
+            self._args = parse_qs(query, True, max_num_fields=MOST_ARGUMENTS)
+        return self._args
+
+    # Rendering
+
+    def render(self, resource: Any) -> None:
+        """Have a resource answer this request."""
+        try:
+            result = resource.render(self)
+        except UnsupportedMethod as refused:
+            self._refuse_method(refused.allowedMethods)
+            return
+        if isinstance(result, bytes):
+            self.write(result)
+            self.finish()
+        elif result is not NOT_DONE_YET:
+            self._answer_later(result)
+
+    def _refuse_method(self, allowed: tuple[bytes, ...]) -> None:
+        self.setResponseHeader(b"Allow", b", ".join(allowed))
+        detail = f"The methods of this place are {b', '.join(allowed).decode()}."
+        self.render(ErrorPage(NOT_ALLOWED, None, detail))
+
+    def _answer_later(self, result: Any) -> None:
+        if isinstance(result, Deferred) or inspect.iscoroutine(result):
+            self.chanRequest.follow(self._await(result))
+        elif hasattr(result, "__aiter__"):
+            self.chanRequest.follow(Pump(self, result).run())
+        else:
+            raise TypeError(
+                f"{self.resource!r} rendered {result!r}: neither bytes, a Deferred, a coroutine, "
+                "an async iterator nor NOT_DONE_YET"
+            )
+
+    async def _await(self, result: Any) -> None:
+        answer = await result
+        if isinstance(answer, bytes):
+            self.write(answer)
+            self.finish()
+        elif answer is not NOT_DONE_YET:
+            self._answer_later(answer)
+
+    def processingFailed(self, failure: Failure) -> None:
+        if not self.site.displayTracebacks or self.startedWriting:
+            super().processingFailed(failure)
+            return
+        self._first = None
+        trace = "".join(traceback.format_exception(failure.value))
+        self.writePage(INTERNAL_SERVER_ERROR, trace)
+
+    # Its end
+
+    def notifyFinish(self) -> Deferred[None]:
+        """Fires when the answer is finished; fails with why the connection was lost."""
+        deferred: Deferred[None] = Deferred()
+        self._notifications = [*(self._notifications or ()), deferred]
+        return deferred
+
+    def finish(self) -> None:
+        if not self.finished:
+            super().finish()
+            if self._body is not None:
+                self._body.close()
+            self._release(lambda deferred: deferred.callback(None))
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        if self._body is not None:
+            self._body.lose(reason)
+        self._release(lambda deferred: deferred.errback(reason))
+
+    def _release(self, tell: Callable[[Deferred[None]], None]) -> None:
+        notifications, self._notifications = self._notifications, None
+        for deferred in notifications or ():
+            tell(deferred)
+
+    # Conveniences
+
+    def redirect(self, url: bytes, code: int = 302) -> None:
+        """Make the answer a redirection; its body is still to be written."""
+        self.setResponseCode(code)
+        self.setResponseHeader(b"Location", url)
+
+    def getCookie(self, key: bytes) -> bytes | None:
+        """The value of a cookie that came; None if it did not."""
+        for cookie in self.in_headers.getHeader(b"cookie", ()):
+            if cookie.name == key:
+                value: bytes = cookie.value
+                return value
+        return None
+
+    def addCookie(self, k: bytes, v: bytes, **attributes: Any) -> None:
+        """Set a cookie; the attributes are those of fields.cookies.Cookie."""
+        cookies = self.out_headers.getHeader(b"set-cookie", ())
+        self.out_headers.setHeader(b"set-cookie", (*cookies, Cookie(k, v, **attributes)))
+
+    def getRequestHostname(self) -> bytes:
+        """The host that was asked for, without its port."""
+        authority = b""
+        if not self.uri.startswith(b"/") and b"://" in self.uri:
+            authority = self.uri.partition(b"://")[2].partition(b"/")[0].partition(b"?")[0]
+        authority = authority or self.getRequestHeader(b"host") or b""
+        if authority.startswith(b"["):
+            return authority.partition(b"]")[0][1:]
+        return authority.partition(b":")[0]
+
+    def getSession(self) -> Session:
+        """The session of this client: found by its cookie, or begun."""
+        if self._session is None:
+            self._session = self.site.sessionOf(self)
+        session: Session = self._session
+        session.touch()
+        return session
+
+
+class Session:
+    """What is remembered of a client between its requests, in memory.
+
+    Ends `sessionTimeout` seconds after it was last touched. Things are kept under
+    attributes of one's own choice.
+    """
+
+    sessionTimeout = 900.0
+
+    def __init__(self, site: Site, uid: bytes, reactor: Any) -> None:
+        self.site = site
+        self.uid = uid
+        self._call = reactor.callLater(self.sessionTimeout, self.expire)
+        self._notifications: list[Deferred[None]] = []
+
+    def touch(self) -> None:
+        """It is in use."""
+        self._call.reset(self.sessionTimeout)
+
+    def notifyOnExpire(self) -> Deferred[None]:
+        """Fires when it ends."""
+        deferred: Deferred[None] = Deferred()
+        self._notifications.append(deferred)
+        return deferred
+
+    def expire(self) -> None:
+        """End it now."""
+        del self.site.sessions[self.uid]
+        if self._call.active():
+            self._call.cancel()
+        for deferred in self._notifications:
+            deferred.callback(None)
+
+
+class Site(HTTPFactory):
+    """Serves a tree of resources.
+
+    `requestFactory` is a subclass of Request. For the other arguments see HTTPFactory.
+    `displayTracebacks`: whether a fault of the program is shown to the client.
+    """
+
+    displayTracebacks = False
+    sessionFactory = Session
+    sessionCookie = b"reactorlib-session"
+
+    def __init__(
+        self,
+        resource: Any,
+        requestFactory: type[Request] = Request,
+        maxRequests: int = 600,
+        **settings: Any,
+    ) -> None:
+        bound = type(requestFactory.__name__, (requestFactory,), {"site": self})
+        super().__init__(bound, maxRequests, **settings)
+        self.resource = resource
+        self.sessions: dict[bytes, Session] = {}
+
+    def getResourceFor(self, request: Request) -> Any:
+        """The resource at the place of a request."""
+        resource = self.resource
+        while request.postpath and not resource.isLeaf:
+            name = request.postpath.pop(0)
+            request.prepath.append(name)
+            resource = resource.getChildWithDefault(name, request)
+        return resource
+
+    def sessionOf(self, request: Request) -> Session:
+        """The session of a request's client, a new one if it has none."""
+        session = self.sessions.get(request.getCookie(self.sessionCookie) or b"")
+        if session is None:
+            session = self.makeSession(request)
+        return session
+
+    def makeSession(self, request: Request) -> Session:
+        """Begin a session: its cookie goes with the answer."""
+        uid = secrets.token_hex(32).encode()
+        session = self.sessions[uid] = self.sessionFactory(self, uid, request.chanRequest.reactor)
+        request.addCookie(
+            self.sessionCookie,
+            uid,
+            path=b"/",
+            httpOnly=True,
+            secure=request.isSecure(),
+            sameSite=b"Lax",
+        )
+        return session

@@ -1,0 +1,63 @@
+"""Leaves in good order: nobody new comes, those who are there are served to the end.
+
+Before the reactor stops, ports are closed, and factories that know how
+(`allConnectionsClosed`) finish what has begun. What is not finished in time is cut off.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from reactorlib.defer import Deferred, DeferredList, ensureDeferred, maybeDeferred
+from reactorlib.error import TimeoutError
+from reactorlib.interfaces import IListeningPort
+from reactorlib.task import deferLater
+
+logger = logging.getLogger("reactorlib")
+
+
+LOOK_AGAIN = 0.05  # seconds until connections that nobody sees out are counted again
+
+
+class Drain:
+    """What a program serves, to be ended within `grace` seconds.
+
+    `waits_for_all`: for connections of any other factory too, until their clients end
+    them; otherwise these are closed at once.
+    """
+
+    def __init__(self, reactor: Any, grace: float, waits_for_all: bool) -> None:
+        self._reactor = reactor
+        self._grace = grace
+        self._waits_for_all = waits_for_all
+        self._ports: list[Any] = []
+        self._factories: list[Any] = []
+        reactor.addSystemEventTrigger("before", "shutdown", self._run)
+
+    def add(self, port: Any, factory: Any) -> Any:
+        """A port, which is given back, and the factory that it feeds."""
+        self._ports.append(port)
+        if hasattr(factory, "allConnectionsClosed") and factory not in self._factories:
+            self._factories.append(factory)
+        return port
+
+    def _run(self) -> Deferred[Any]:
+        whole = ensureDeferred(self._finish())
+        return whole.addTimeout(self._grace, self._reactor).addErrback(self._too_late)
+
+    async def _finish(self) -> None:
+        for port in self._ports:
+            if IListeningPort.providedBy(port):
+                await maybeDeferred(port.stopListening)
+        await DeferredList([factory.allConnectionsClosed() for factory in self._factories])
+        while self._waits_for_all and self._is_busy():
+            await deferLater(self._reactor, LOOK_AGAIN)
+
+    def _is_busy(self) -> bool:
+        sinks = self._reactor.sinks.values()
+        return any(getattr(sink, "protocol", None) is not None for sink in sinks)
+
+    def _too_late(self, failure: Any) -> None:
+        failure.trap(TimeoutError)
+        logger.warning("After %g s some connections are not finished: they are cut", self._grace)

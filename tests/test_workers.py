@@ -1,0 +1,266 @@
+"""Workers, as real processes: what a supervisor promises, and what it survives."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import psutil
+import pytest
+
+from reactorlib.app.commands.listening import count_of_workers
+from reactorlib.app.flags import seconds
+from reactorlib.app.mistakes import UserMistake
+from reactorlib.app.workers.sockets import VARIABLE, Inheritance, inherited
+from tests.test_cli import COMMAND, read_all, run
+from tests.test_cli_listen import ask, line_of, place_of, serving
+
+PATIENCE = 20
+PLACE = ["--listen", "tcp:0:interface=127.0.0.1"]
+
+
+def wait_until(condition: Callable[[], Any]) -> Any:
+    """The first thing that is true of it; a process has no other way to tell us."""
+    end = monotonic() + PATIENCE
+    while not (outcome := condition()):
+        assert monotonic() < end, "it did not happen"
+        threading.Event().wait(0.01)
+    return outcome
+
+
+def workers_of(process: Any) -> set[int]:
+    return {child.pid for child in psutil.Process(process.pid).children()}
+
+
+def some(process: Any, count: int, *, but: set[int] = frozenset()) -> set[int]:  # type: ignore[assignment]
+    """As many workers, none of those."""
+    return set(
+        wait_until(
+            lambda: now if len(now := workers_of(process)) == count and not now & but else None
+        )
+    )
+
+
+def test_several_processes_answer_on_one_port() -> None:
+    with serving("echo", *PLACE, "--workers", "3") as process:
+        address = place_of(process)
+        some(process, 3)
+        for _ in range(20):
+            assert ask(address) == b"hello"
+
+
+def test_one_that_is_killed_is_replaced_and_costs_its_own_connections_only() -> None:
+    with serving("echo", *PLACE, "--workers", "2") as process:
+        address = place_of(process)
+        before = some(process, 2)
+        peers = [socket.create_connection(address, PATIENCE) for _ in range(20)]
+        for peer in peers:
+            peer.sendall(b"x")
+            assert peer.recv(1) == b"x"
+        victim = min(before)
+        served = {
+            connection.raddr.port
+            for connection in psutil.Process(victim).net_connections("tcp")
+            if connection.raddr
+        }
+        os.kill(victim, signal.SIGKILL)
+        some(process, 2, but={victim})
+        for peer in peers:
+            alive = peer.getsockname()[1] not in served
+            if alive:
+                peer.sendall(b"y")
+                assert peer.recv(1) == b"y"
+            else:
+                assert was_lost(peer)
+            peer.close()
+        assert ask(address) == b"hello"
+
+
+def was_lost(peer: socket.socket) -> bool:
+    try:
+        return peer.recv(1) == b""
+    except ConnectionResetError:
+        return True
+
+
+def test_workers_do_not_outlive_a_supervisor_that_is_killed() -> None:
+    process = subprocess.Popen(
+        [*COMMAND, "echo", *PLACE, "--workers", "2"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        address = place_of(process)
+        assert ask(address) == b"hello"
+        workers = [psutil.Process(pid) for pid in some(process, 2)]
+        process.kill()
+        _, alive = psutil.wait_procs(workers, PATIENCE)
+        assert alive == []
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_hup_replaces_them_and_refuses_nobody() -> None:
+    with serving("echo", *PLACE, "--workers", "2") as process:
+        address = place_of(process)
+        before = some(process, 2)
+        answers: list[bytes] = []
+        enough = threading.Event()
+
+        def load() -> None:
+            while not enough.is_set():
+                answers.append(ask(address))
+
+        thread = threading.Thread(target=load)
+        thread.start()
+        try:
+            process.send_signal(signal.SIGHUP)
+            some(process, 2, but=before)
+        finally:
+            enough.set()
+            thread.join()
+        assert set(answers) == {b"hello"}
+        assert ask(address) == b"hello"
+
+
+def test_what_is_wrong_with_the_first_is_told_once_and_ends_all(tmp_path: Path) -> None:
+    program = tmp_path / "broken.py"
+    program.write_text("raise RuntimeError('not today')\n")
+    done = run("run", f"{program}:factory", *PLACE, "--workers", "2")
+    assert done.returncode == 1
+    assert "no worker could begin" in done.stderr
+    assert "not today" in done.stderr
+
+
+def test_a_port_that_is_taken() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        place = f"tcp:{taken.getsockname()[1]}:interface=127.0.0.1"
+        done = run("echo", "--listen", place, "--workers", "2")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "in use" in done.stderr
+
+
+def test_a_unix_socket_is_shared_and_removed(tmp_path: Path) -> None:
+    path = tmp_path / "socket"
+    with serving("echo", "--listen", f"unix:{path}", "--workers", "2") as process:
+        assert line_of(process).startswith(f"echo on unix:{path}")
+        before = some(process, 2)
+        os.kill(min(before), signal.SIGTERM)
+        some(process, 2, but={min(before)})
+        assert ask(str(path), family=socket.AF_UNIX) == b"hello"
+    assert not path.exists()
+
+
+def test_an_inherited_descriptor_is_handed_on() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        number = sock.fileno()
+        with serving(
+            "echo", "--listen", f"fd:{number}", "--workers", "2", pass_fds=[number]
+        ) as process:
+            assert place_of(process) == sock.getsockname()
+            assert ask(sock.getsockname()) == b"hello"
+
+
+def test_a_second_interrupt_ends_at_once(tmp_path: Path) -> None:
+    program = tmp_path / "stubborn.py"
+    program.write_text(
+        "from reactorlib.defer import Deferred\n"
+        "from reactorlib.protocol import Factory\n"
+        "from reactorlib.protocols.wire import Echo\n"
+        "class Stubborn(Factory):\n"
+        "    protocol = Echo\n"
+        "    def allConnectionsClosed(self):\n"
+        "        print('leaving', flush=True)\n"
+        "        return Deferred()\n"
+        "factory = Stubborn()\n"
+    )
+    process = subprocess.Popen(
+        [*COMMAND, "run", f"{program}:factory", *PLACE, "--workers", "1"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    address = place_of(process)
+    assert ask(address) == b"hello"
+    workers = [psutil.Process(pid) for pid in some(process, 1)]
+    process.send_signal(signal.SIGINT)
+    assert line_of(process) == "leaving\n"
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=PATIENCE)
+    _, alive = psutil.wait_procs(workers, PATIENCE)
+    assert alive == []
+
+
+def test_the_end_waits_for_what_has_begun_and_no_longer(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [
+            *(*COMMAND, "run", f"{slow_page(tmp_path)}:factory", *PLACE),
+            *("--workers", "2", "--graceful-timeout", "15"),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    address = place_of(process)
+    with socket.create_connection(address, PATIENCE) as peer:
+        peer.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert line_of(process) == "asked\n"
+        process.send_signal(signal.SIGTERM)
+        said = read_all(peer)
+    assert said.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert b"Connection: close\r\n" in said
+    assert b"at last" in said
+    process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0
+
+
+def slow_page(folder: Path) -> Path:
+    program = folder / "slow.py"
+    program.write_text(
+        "from reactorlib.protocols.http.factory import HTTPFactory\n"
+        "from reactorlib.protocols.http.request import Request\n"
+        "from reactorlib.task import deferLater\n"
+        "class Slow(Request):\n"
+        "    async def process(self):\n"
+        "        print('asked', flush=True)\n"
+        "        await deferLater(self.chanRequest.reactor, 0.5)\n"
+        "        self.write(b'at last')\n"
+        "        self.finish()\n"
+        "factory = HTTPFactory(Slow)\n"
+    )
+    return program
+
+
+def test_flags() -> None:
+    assert count_of_workers("auto") >= 1
+    assert count_of_workers("3") == 3
+    assert seconds("0.5") == 0.5
+    for wrong in ("-1", "soon", "inf"):
+        with pytest.raises(Exception, match="seconds"):
+            seconds(wrong)
+    done = run("echo", "--workers", "0")
+    assert done.returncode == 2
+    assert "whole number" in done.stderr
+
+
+def test_what_is_told_to_another_process_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = Inheritance(5, {6: ("tcp", "", 80)}, ("web",))
+    monkeypatch.setenv(VARIABLE, told.environment()[VARIABLE])
+    with pytest.raises(UserMistake, match="has gone"):
+        inherited()
+    assert VARIABLE not in os.environ
+    monkeypatch.setattr(os, "getpid", os.getppid)
+    monkeypatch.setenv(VARIABLE, told.environment()[VARIABLE])
+    assert inherited() == told
+    assert inherited() is None
