@@ -551,6 +551,8 @@ def test_what_follows_an_upgrade_waits_for_its_answer() -> None:
     assert [request.uri for request in server.requests] == [b"/up"]
     other = AccumulatingProtocol()
     server.requests[0].setResponseCode(101)
+    server.requests[0].setResponseHeader(b"Connection", b"Upgrade")
+    server.requests[0].setResponseHeader(b"Upgrade", b"echo")
     server.requests[0].switchProtocol(other)
     assert other.data == GET % b"/next"
 

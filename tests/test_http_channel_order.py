@@ -153,12 +153,11 @@ class TestNothingMoreIsServed:
         assert fields[b"connection"] == b"close"
         assert server.closing
 
-    def test_an_unread_body_with_a_fault_leaves_the_answer(self) -> None:
+    def test_an_unread_body_with_a_fault_ends_the_connection(self) -> None:
         server = Server(hello)
-        server.send(CHUNKED, b"X\r\n")
-        assert statuses(server) == [200]
-        assert server.closing
-        assert not server.transport.disconnected
+        server.send(CHUNKED, b"X\r\n" + GET % b"/2")
+        assert server.transport.disconnected
+        assert len(server.requests) == 1
 
     def test_nothing_of_a_body_is_given_after_the_answer(self) -> None:
         server = Server()

@@ -226,7 +226,10 @@ class HTTPChannel(Protocol):
         try:
             start = request.receive(data, start, end)
         except HTTPParseError as refused:
-            self.reject(request, refused.status, str(refused))
+            if request.finished:
+                self.abort(False)
+            else:
+                self.reject(request, refused.status, str(refused))
         if not request.incoming:
             self._receiving = None
             self._release(_BODY_HELD)
