@@ -47,7 +47,7 @@ from reactorlib.protocols.http.parser import (
     ChunkDecoder,
     readFields,
 )
-from reactorlib.protocols.http.status import INTERNAL_SERVER_ERROR
+from reactorlib.protocols.http.status import INTERNAL_SERVER_ERROR, OK
 
 if TYPE_CHECKING:
     from reactorlib.protocols.http.channel import HTTPChannel
@@ -407,7 +407,7 @@ class ChannelRequest:
             or self.incoming
             or not (self._plain and headers.plain)
             or message is not None
-            or code in WITHOUT_BODY
+            or (code != OK and code in WITHOUT_BODY)
         ):
             self._write_response(code, headers, body, message)
             return
