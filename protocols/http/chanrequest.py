@@ -419,7 +419,8 @@ class ChannelRequest:
             self._framing = FINISHED
             self.request = None
         else:
-            channel.renew()
+            if not channel.busy:
+                channel.renew()
             close = b"" if self.persistent else CLOSE
             channel.send(b"".join([channel.answers[code], *headers.lines, close, last, body]))
             self._framing = FINISHED
