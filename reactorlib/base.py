@@ -307,12 +307,10 @@ class ReactorBase:
             except BaseException:
                 self.report(sink)
 
-    # IReactorTime; callLater is the timer queue's own
+    # IReactorTime; callLater is the timer queue's own, and seconds the clock's
 
     callLater: Callable[..., DelayedCall]
-
-    def seconds(self) -> float:
-        return monotonic()
+    seconds = staticmethod(monotonic)
 
     def getDelayedCalls(self) -> list[DelayedCall]:
         return self._timers.getDelayedCalls()

@@ -9,7 +9,7 @@ import pytest
 from reactorlib import error
 from reactorlib.defer import Deferred
 from reactorlib.protocols.http.headers import Headers
-from reactorlib.testing import AccumulatingProtocol
+from reactorlib.testing import AccumulatingProtocol, StringTransport
 from tests.webserver import GET, Server, answers, hello
 
 POST = b"POST /p HTTP/1.1\r\nHost: example\r\nContent-Length: 5\r\n\r\n"
@@ -37,6 +37,41 @@ def test_an_answer() -> None:
     server.get(b"/", b"/")
     assert statuses(server) == [200, 200]
     assert not server.closing
+
+
+@pytest.mark.parametrize("later", [False, True])
+@pytest.mark.parametrize("option", [b"", b"close"])
+def test_a_whole_answer_is_one_write(
+    monkeypatch: pytest.MonkeyPatch, option: bytes, later: bool
+) -> None:
+    writes: list[bytes] = []
+    write = StringTransport.write
+    monkeypatch.setattr(
+        StringTransport, "write", lambda self, data: (writes.append(data), write(self, data))
+    )
+    server = Server((lambda request: None) if later else (lambda request: request.finish()))
+    server.send(b"GET / HTTP/1.1\r\nHost: example\r\nConnection: %b\r\n\r\n" % option)
+    if later:
+        server.requests[0].finish()
+    assert len(writes) == 1
+    ((status, fields, body),) = answers(server.said())
+    assert (status, fields[b"content-length"], body) == (200, b"0", b"")
+    assert fields.get(b"connection", b"") == option
+    assert server.closing == bool(option)
+
+
+def test_the_end_of_an_answer_is_that_of_its_monitoring() -> None:
+    told: list[Any] = []
+
+    def process(request: Any) -> None:
+        request.monitorCongestion(lambda *what: told.append(what))
+        hello(request)
+
+    server = Server(process)
+    server.get(b"/")
+    server.transport.block()
+    server.transport.write(bytes(300_000))
+    assert told == []
 
 
 def test_it_is_cut_anywhere() -> None:

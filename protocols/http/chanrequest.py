@@ -48,7 +48,7 @@ from reactorlib.protocols.http.parser import (
     ChunkDecoder,
     readFields,
 )
-from reactorlib.protocols.http.status import INTERNAL_SERVER_ERROR
+from reactorlib.protocols.http.status import INTERNAL_SERVER_ERROR, OK
 
 if TYPE_CHECKING:
     from reactorlib.protocols.http.channel import HTTPChannel
@@ -434,7 +434,7 @@ class ChannelRequest:
             or self.incoming
             or not (self._plain and headers.plain)
             or message is not None
-            or code in WITHOUT_BODY
+            or (code != OK and code in WITHOUT_BODY)
         ):
             self._write_response(code, headers, body, message)
             return
@@ -446,7 +446,8 @@ class ChannelRequest:
             self._framing = FINISHED
             self.request = None
         else:
-            channel.renew()
+            if not channel.busy:
+                channel.renew()
             close = b"" if self.persistent else CLOSE
             channel.send(b"".join([channel.answers[code], *headers.lines, close, last, body]))
             self._framing = FINISHED
