@@ -557,18 +557,33 @@ def test_one_too_many_is_told_so() -> None:
 
 def test_all_connections_closed() -> None:
     server = Server()
-    idle, busy = server.transport, None
+    idle = server.transport
     server.connect()
     busy = server.transport
     server.get(b"/")
     done: list[Any] = []
     server.factory.allConnectionsClosed().addCallback(done.append)
+    for transport in (idle, busy):
+        transport.reactor.advance(0.5)
+        assert not transport.disconnecting
+        transport.reactor.advance(0.6)
     assert idle.disconnecting
     assert not busy.disconnecting
     server.requests[0].answer()
     ((_, fields, _),) = answers(server.said())
     assert fields[b"connection"] == b"close"
     assert busy.disconnecting
+
+
+def test_a_request_that_was_on_its_way_is_answered_at_the_end() -> None:
+    server = Server(hello)
+    server.get(b"/")
+    server.factory.allConnectionsClosed()
+    assert statuses(server) == [200]
+    server.get(b"/")
+    ((status, fields, _),) = answers(server.said())
+    assert (status, fields[b"connection"]) == (200, b"close")
+    assert server.closing
 
 
 def test_an_unknown_setting() -> None:

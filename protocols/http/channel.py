@@ -66,9 +66,10 @@ class HTTPChannel(Protocol):
     """
 
     maxPipeline: ClassVar[int] = 4
-    betweenRequestsTimeOut: ClassVar[float] = 15
+    betweenRequestsTimeOut: float = 15
     inputTimeOut: ClassVar[float] = 240
     idleTimeOut: ClassVar[float] = 300
+    drainTimeOut: ClassVar[float] = 1
     closeTimeOut: ClassVar[float] = 20
     maxRequestLine: ClassVar[int] = 8_190
     maxHeaderLength: ClassVar[int] = 10_240
@@ -464,12 +465,15 @@ class HTTPChannel(Protocol):
             self.transport.loseConnection()
 
     def drain(self) -> None:
-        """Serve what has begun, nothing else, and close."""
+        """Serve what has begun, and at most one request that is on its way; then close."""
         self.allowPersistentConnections = False
         if self.requests:
             self.requests[-1].persistent = False
-        else:
+        elif self._receiving is not None:  # for nobody
             self.close()
+        self.betweenRequestsTimeOut = min(self.drainTimeOut, self.betweenRequestsTimeOut)
+        if self._timer.active():
+            self._timer.reset(0)
 
     def readConnectionLost(self) -> None:
         """The client sends no more; it may wait for its answers."""
