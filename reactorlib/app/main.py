@@ -79,8 +79,8 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--list-reactors", action="store_true", help="show the backends and end")
     _add_common_flags(parser)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    for name, module in COMMANDS.items():
-        command = importlib.import_module(module)
+    for name in _named(argv):
+        command = importlib.import_module(COMMANDS[name])
         summary = (command.__doc__ or "").splitlines()[0]
         subparser = commands.add_parser(name, help=summary, description=summary)
         command.add_arguments(subparser)
@@ -91,6 +91,12 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     if options.command is None and not options.list_reactors:
         parser.error("a command is needed: " + ", ".join(COMMANDS))
     return options
+
+
+def _named(argv: list[str]) -> list[str]:
+    """The commands to load: what could be meant, or all when none is, or for help."""
+    named = [name for name in COMMANDS if name in argv]
+    return named if named and not {"-h", "--help"} & set(argv) else list(COMMANDS)
 
 
 def _add_common_flags(parser: argparse.ArgumentParser, **default: Any) -> None:
