@@ -63,6 +63,7 @@ OF_THE_TRANSPORTS = {
 # Parsers and framers: they never see a transport, a clock or a thread.
 SANS_IO = {
     "reactorlib.protocols.framing",
+    "reactorlib.protocols.http.formparsers",
     "reactorlib.protocols.http.parser",
     "reactorlib.protocols.proxyheader",
 }

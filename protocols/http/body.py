@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from io import BytesIO
 from tempfile import SpooledTemporaryFile
+from types import MappingProxyType
 from typing import IO, Any
 
 from reactorlib.defer import Deferred
@@ -18,7 +19,8 @@ AHEAD = 65_536  # bytes that may have come and not been asked for
 class Gathered:
     """All of a body, in a file that is in memory as long as it is small."""
 
-    __slots__ = ("file",)
+    fields: Mapping[bytes, list[bytes]] = MappingProxyType({})  # of a form, which this is not
+    files: Mapping[bytes, list[Any]] = MappingProxyType({})
 
     def __init__(self) -> None:
         self.file: IO[bytes] = SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115

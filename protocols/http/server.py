@@ -10,9 +10,9 @@ from __future__ import annotations
 import inspect
 import secrets
 import traceback
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import IO, Any
-from urllib.parse import parse_qs, unquote_to_bytes
+from urllib.parse import unquote_to_bytes
 
 from reactorlib.defer import Deferred
 from reactorlib.failure import Failure
@@ -20,6 +20,14 @@ from reactorlib.protocol import connectionDone
 from reactorlib.protocols.http.body import Gathered, Streamed, empty
 from reactorlib.protocols.http.factory import HTTPFactory
 from reactorlib.protocols.http.fields.cookies import Cookie
+from reactorlib.protocols.http.forms import (
+    FormError,
+    FormLimits,
+    Upload,
+    gathering,
+    queryFields,
+)
+from reactorlib.protocols.http.headers import Headers
 from reactorlib.protocols.http.pump import Pump
 from reactorlib.protocols.http.request import Request as BasicRequest
 from reactorlib.protocols.http.resource import ErrorPage, UnsupportedMethod
@@ -30,7 +38,6 @@ from reactorlib.protocols.http.status import (
 )
 
 NOT_DONE_YET = 1
-MOST_ARGUMENTS = 1000
 
 
 class Request(BasicRequest):
@@ -40,7 +47,8 @@ class Request(BasicRequest):
         site: the Site.
         path: the place that was asked for, bytes, quoted as it came.
         prepath, postpath: names before and after the resource, lists of bytes, unquoted.
-        content: the body, a file; empty for a resource that streams.
+        content: the body, a file; empty for a resource that streams, and for a multipart form.
+        formLimits: how large a form may be.
     """
 
     site: Any = None  # set on a class of each Site's own
@@ -48,6 +56,7 @@ class Request(BasicRequest):
     prepath: list[bytes]
     postpath: list[bytes]
     resource: Any = None
+    formLimits = FormLimits()
     _body: Gathered | Streamed | None = None
     _args: dict[bytes, list[bytes]] | None = None
     _notifications: list[Deferred[None]] | None = None
@@ -71,8 +80,25 @@ class Request(BasicRequest):
             self._body = Streamed(self)
             self.render(resource)
         else:
-            self._body = Gathered()
+            self._gather()
+
+    def _gather(self) -> None:
+        """Have the body come, and a form in it taken apart meanwhile."""
+        try:
+            is_form = self.method == b"POST"
+            self._body = gathering(self.in_headers, self.formLimits) if is_form else Gathered()
+        except FormError as refused:
+            self._refuse_form(refused)
+        else:
             self.acceptData()
+
+    def _refuse_form(self, refused: FormError) -> None:
+        if self.startedWriting:
+            self.abortConnection(False)
+        else:
+            self._first = None
+            self.out_headers = Headers()
+            self.writePage(refused.status, str(refused))
 
     def _path(self) -> bytes:
         """The place in the target: also of one in absolute form (RFC 9112, 3.2.2)."""
@@ -91,14 +117,22 @@ class Request(BasicRequest):
 
     def handleContentChunk(self, data: bytes) -> None:
         if self._body is not None:
-            self._body.add(data)
+            try:
+                self._body.add(data)
+            except FormError as refused:
+                self._refuse_form(refused)
 
     def handleContentComplete(self) -> None:
         body = self._body
-        if body is not None:
+        if body is None:
+            return
+        try:
             body.end()
-            if isinstance(body, Gathered):
-                self.render(self.resource)
+        except FormError as refused:
+            self._refuse_form(refused)
+            return
+        if isinstance(body, Gathered):
+            self.render(self.resource)
 
     @property
     def content(self) -> IO[bytes]:
@@ -119,11 +153,24 @@ class Request(BasicRequest):
 
     @property
     def args(self) -> dict[bytes, list[bytes]]:
-        """The arguments in the query, and the fields of a form that was sent: name to values."""
+        """The arguments in the query, and the fields of a form that was posted: name to values.
+
+        Raises FormError if there are too many (let it pass, and it is answered so), and
+        MissingLibrary for a multipart form without what reads it.
+        """
         if self._args is None:
             query = self.uri.partition(b"?")[2]
-            self._args = parse_qs(query, True, max_num_fields=MOST_ARGUMENTS)
+            args = queryFields(query, self.formLimits) if query else {}
+            if isinstance(self._body, Gathered):
+                for name, values in self._body.fields.items():
+                    args.setdefault(name, []).extend(values)
+            self._args = args
         return self._args
+
+    @property
+    def files(self) -> Mapping[bytes, list[Upload]]:
+        """The files of a form that was sent: name of the field to Uploads."""
+        return self._body.files if isinstance(self._body, Gathered) else {}
 
     # Rendering
 
@@ -133,6 +180,9 @@ class Request(BasicRequest):
             result = resource.render(self)
         except UnsupportedMethod as refused:
             self._refuse_method(refused.allowedMethods)
+            return
+        except FormError as refused:
+            self._refuse_form(refused)
             return
         if isinstance(result, bytes):
             self.write(result)
@@ -157,7 +207,11 @@ class Request(BasicRequest):
             )
 
     async def _await(self, result: Any) -> None:
-        answer = await result
+        try:
+            answer = await result
+        except FormError as refused:
+            self._refuse_form(refused)
+            return
         if isinstance(answer, bytes):
             self.write(answer)
             self.finish()
