@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import pytest
 
 from reactorlib import error
-from reactorlib.defer import Deferred
+from reactorlib.defer import Deferred, ensureDeferred
 from reactorlib.failure import Failure
 from reactorlib.protocols.http import formparsers, forms, resource, server
 from reactorlib.protocols.http.forms import FormError, FormLimits
@@ -368,6 +368,59 @@ def test_the_parts_come_as_fast_as_they_are_read() -> None:
     assert browser.transport.producerState == "producing"
     browser.send(message[150_000:])
     assert browser.answers()[0][2] == b"300000"
+
+
+def test_a_client_that_goes_away_between_the_parts(caplog: pytest.LogCaptureFixture) -> None:
+    ends: list[Any] = []
+
+    async def answer(request: Any) -> bytes:
+        try:
+            return await every_part(request)
+        except error.ConnectionLost as lost:
+            ends.append(lost)
+            raise
+
+    browser = Browser(Reading(answer))
+    browser.send(post(whole(part(b"a", b"1")))[:-9])
+    browser.channel.connectionLost(Failure(error.ConnectionLost()))
+    assert len(ends) == 1
+    assert caplog.records == []
+
+
+def test_a_body_that_is_cut_off_is_answered(caplog: pytest.LogCaptureFixture) -> None:
+    browser = Browser(Reading(every_part), maxContentLength=100)
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Type: %b\r\nTransfer-Encoding: chunked\r\n\r\n"
+    browser.send(head % MULTIPART + b"7\r\n--XyZ\r\n\r\n")
+    browser.send(b"FFF\r\n")
+    assert browser.answers()[0][0] == 413
+    assert caplog.records == []
+
+
+def test_a_body_is_read_by_one() -> None:
+    async def answer(request: Any) -> bytes:
+        first = ensureDeferred(request.body().__anext__())
+        with pytest.raises(RuntimeError, match="being read already"):
+            await request.body().__anext__()
+        return await first
+
+    browser = Browser(Reading(answer))
+    browser.send(post(b"a=1", URLENCODED)[:-3])
+    browser.send(b"a=1")
+    assert browser.answers()[0][2] == b"a=1"
+
+
+def test_a_resource_that_streams_has_no_content() -> None:
+    async def answer(request: Any) -> bytes:
+        assert (request.content.read(), request.files, request.args) == (b"", {}, {})
+        return b"".join([piece async for piece in request.body()])
+
+    browser = Browser(Reading(answer))
+    browser.send(post(b"a=1", URLENCODED))
+    browser.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert [body for _, _, body in browser.answers()] == [b"a=1", b""]
+    gathered = submit(post(b"a=1", URLENCODED))
+    with pytest.raises(RuntimeError, match="set `streaming`"):
+        gathered.body()
 
 
 # Real connections

@@ -92,7 +92,7 @@ class ChannelRequest:
     _callback: Any = None
     _continued = False
     _following: Deferred[Any] | None = None
-    _lost = False
+    _lost: BaseException | None = None  # what the application was told, when it lost this
 
     def __init__(self, channel: HTTPChannel, data: bytes, head: Any) -> None:
         """`head` is what the parser made of `data`, which may go on behind it."""
@@ -235,6 +235,7 @@ class ChannelRequest:
         """The connection is gone."""
         request, self.request = self.request, None
         self._framing = FINISHED
+        self._lost = self._lost or reason.value
         if self.queued:
             self.stop_producer()
         self._producer = None  # its transport has told it, if it had one
@@ -252,6 +253,7 @@ class ChannelRequest:
     def take_from_application(self, reason: Exception) -> None:
         """The answer is given by another: for the application the connection is lost."""
         request, self.request = self.request, None
+        self._lost = reason
         producer = self._producer
         if producer is not None:
             self.unregisterProducer()
@@ -265,8 +267,9 @@ class ChannelRequest:
         following.addErrback(self._failed)
 
     def _failed(self, failure: Failure) -> None:
-        """The application raised."""
-        if self._framing == FINISHED and failure.check(CancelledError):
+        """The application raised. It may, what it was told of when it lost this."""
+        was_told = failure.value is self._lost or failure.check(CancelledError)
+        if was_told and (self._lost is not None or self._framing == FINISHED):
             return
         logger.error(
             "Unhandled error in %r: %s", self, failure.getErrorMessage(), exc_info=failure.value
