@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tests.checkout import ROOT
-from tests.test_cli import connect, serving
+from tests.test_cli import connect, read_all, serving
 
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 
@@ -42,7 +42,20 @@ def ticker(port):
         read_until(sock, rb"[\d.]+\n[\d.]+\n")
 
 
-CLIENTS = {client.__name__: client for client in (shout, chat, ticker)}
+def slow_client(port):
+    with connect(port) as sock:
+        sock.sendall(b"GET /?bytes=x HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert b" 400 " in read_all(sock)
+    size = 3_000_000
+    with connect(port) as sock:
+        sock.sendall(b"GET /?bytes=%d HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" % size)
+        assert len(read_all(sock).partition(b"\r\n\r\n")[2]) == size
+    with connect(port) as sock:
+        sock.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        read_until(sock, b"Content-Length: 1000000000\r\n")
+
+
+CLIENTS = {client.__name__: client for client in (shout, chat, ticker, slow_client)}
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)

@@ -43,6 +43,7 @@ LAYERS = {
 # Those that ask for the process's reactor when they are called, never before.
 ASK_FOR_THE_REACTOR = {
     "reactorlib.cooperator",
+    "reactorlib.protocols.http.servlet.daemon",
     "reactorlib.running",
     "reactorlib.stdio",
     "reactorlib.task",
@@ -53,6 +54,7 @@ ASK_FOR_THE_REACTOR = {
 # What layers above the engine may know of it; and wire code, of the transports.
 OF_THE_ENGINE = {"reactorlib.backends.events"}
 OF_THE_TRANSPORTS = {
+    "reactorlib.congestion",
     "reactorlib.endpoints",
     "reactorlib.endpoints.fields",
     "reactorlib.endpoints.opening",
