@@ -7,6 +7,7 @@ import random
 import sys
 import tracemalloc
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -16,7 +17,7 @@ from reactorlib.defer import Deferred, ensureDeferred
 from reactorlib.failure import Failure
 from reactorlib.protocols.http import formparsers, forms, resource, server
 from reactorlib.protocols.http.forms import FormError, FormLimits
-from tests.checkout import ROOT, run
+from tests.checkout import run
 from tests.on_backends import OnEveryBackend
 from tests.test_http_site import Browser
 
@@ -281,11 +282,11 @@ def test_without_the_library(
     assert "reactorlib[forms]" in caplog.text
 
 
-def test_the_library_need_not_be_there() -> None:
+def test_the_library_need_not_be_there(tmp_path: Path) -> None:
     program = "import sys; sys.modules['multipart'] = None\n"
     program += "from reactorlib.protocols.http import formparsers, forms\n"
     program += "assert formparsers.multipart is None"
-    assert run(sys.executable, "-c", program, cwd=ROOT).stderr == ""
+    assert run(sys.executable, "-c", program, cwd=tmp_path).stderr == ""
 
 
 # Streamed

@@ -79,7 +79,10 @@ class HttpServlet(RequestDetails):
         return self.containsHeader("transfer-encoding")
 
     def sendContent(self, content: bytes | str) -> None:
-        """Some of the content; str is sent as UTF-8. Leaves when 4096 bytes are gathered."""
+        """Some of the content. Leaves when more than 4096 bytes are gathered.
+
+        str is sent as UTF-8: a Content-Length counts the bytes of that.
+        """
         if self._is_next(_CONTENT):
             data = content.encode() if isinstance(content, str) else content
             self._output.append(data)
