@@ -1,8 +1,8 @@
 """The command line's entry: flags, backend, logging, one command, exit code.
 
 Exit codes: 0 after a good end, 1 after a mistake found while starting (a port
-taken, a file not found) or when an audit found something, 2 for wrong usage. The
-backend is installed before a command starts, so that a program run by it finds it
+taken, a file not found) or when an audit or doctor found something, 2 for wrong usage.
+The backend is installed before a command starts, so that a program run by it finds it
 in place.
 """
 
@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from reactorlib._version import __version__
+from reactorlib.app.doctor.machine import RESERVED_DESCRIPTORS
 from reactorlib.app.flags import add_flag, add_switch, positive
 from reactorlib.app.mistakes import UserMistake
 from reactorlib.app.workers import supervising, worker
@@ -38,10 +39,8 @@ COMMANDS = {
     "http-audit": "reactorlib.app.commands.http_audit",
     "forward": "reactorlib.app.commands.forward",
     "run": "reactorlib.app.commands.run",
+    "doctor": "reactorlib.app.commands.doctor",
 }
-
-# What the reactor keeps for itself of the limit of open files.
-RESERVED_DESCRIPTORS = 64
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -53,6 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 0
         _set_up_logging(options)
         _choose_backend(options)
+        if options.run is not None:
+            return int(options.run(options))
         _serve(options)
     except (UserMistake, CannotListenError) as mistake:
         print(f"reactorlib: {mistake}", file=sys.stderr)
@@ -85,7 +86,9 @@ def _parse(argv: list[str]) -> argparse.Namespace:
         subparser = commands.add_parser(name, help=summary, description=summary)
         command.add_arguments(subparser)
         _add_common_flags(subparser, default=argparse.SUPPRESS)
-        subparser.set_defaults(start=command.start)
+        subparser.set_defaults(
+            start=getattr(command, "start", None), run=getattr(command, "run", None)
+        )
     options = parser.parse_args(argv)
     options.arguments = argv
     if options.command is None and not options.list_reactors:
