@@ -19,13 +19,16 @@ def notes(machine: Machine, asked: Question) -> list[Finding]:
 
 
 def _ports(machine: Machine, asked: Question) -> Finding | None:
-    """The classic trap of load tests, and of a proxy in front of the server."""
+    """The classic trap of load tests, and of a proxy in front of the server.
+
+    Linux gives connect() the even ports first; then it searches, ever longer.
+    """
     if machine.ports is None or machine.port_range is None:
         return None
     low, high = machine.port_range
     state = (
         f"{low} to {high}: one source address makes {count(machine.ports)} connections "
-        "to one listening port"
+        f"to one listening port, and the first {count(machine.ports // 2)} of them fast"
     )
     wanted = asked.connections or 0
     sources = -(-wanted // max(machine.ports, 1))
