@@ -250,6 +250,11 @@ class TestJudgement:
         assert "p50 1.00 ms, p99 2.00 ms, at most 0.15 s" in report
         assert "!" not in report
 
+    def test_a_full_queue_is_named(self) -> None:
+        changed = WELL | {"to_open": TIMES | {"max_ns": 1_030_000_000}}
+        assert "listening socket was full" in crowds.text(CROWD, changed)
+        assert crowds.bottlenecks(CROWD, changed) == []
+
     @pytest.mark.parametrize("name", ["lost", "unanswered", "wrong"])
     def test_one_is_too_many(self, name: str) -> None:
         assert not crowds.went_well(CROWD, WELL | {name: 1})

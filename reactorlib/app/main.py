@@ -120,6 +120,14 @@ def _add_common_flags(parser: argparse.ArgumentParser, **default: Any) -> None:
         help="hold up to N connections: raises the limit of open files, and turns others away",
         **default,
     )
+    add_flag(
+        common,
+        "--max-write-buffer",
+        type=positive,
+        metavar="BYTES",
+        help="abort a connection for which more waits to be read by its peer",
+        **default,
+    )
 
 
 def list_reactors() -> str:
@@ -167,6 +175,7 @@ def _serve(options: argparse.Namespace) -> None:
     connections = options.max_connections
     if told and connections is not None:
         connections = -(-connections // workers)
+    reactor.maxWriteBuffer = options.max_write_buffer
     _apply_limits(reactor, connections)
     options.start(reactor, options)
     reactor.run()
@@ -180,7 +189,8 @@ def _apply_limits(reactor: Any, connections: int | None) -> None:
     if limits.after.soft < connections + RESERVED_DESCRIPTORS:
         logger.warning(
             "--max-connections %d cannot be held: the limit of open files is %d. "
-            "Raise the hard limit (ulimit -Hn, LimitNOFILE in systemd, --ulimit nofile in docker).",
+            "`reactorlib doctor --connections %d` tells how to raise it.",
             connections,
             limits.after.soft,
+            connections,
         )

@@ -17,6 +17,7 @@ OWN_DESCRIPTORS = 32  # of each process: its output, its poller, and room
 MOST_SOURCES = 1000
 NO_TIME = 0.9  # of a stage, on a core or waiting for one
 LATE_NS = 50_000_000
+RESENT_NS = 950_000_000  # TCP sends its SYN again after a second
 
 
 @dataclass(frozen=True)
@@ -134,6 +135,11 @@ def _lines(crowd: Crowd, told: Mapping[str, Any]) -> Iterator[str]:
         f"load      {crowd.processes} processes from {crowd.sources} addresses; the busiest ran "
         f"{told['busy_opening']:.0%} of the opening and {told['busy_holding']:.0%} of the holding"
     )
+    if told["to_open"]["max_ns"] > RESENT_NS:
+        yield (
+            "          some connects took a second or more: the queue of the listening socket was "
+            "full, and TCP tried again"
+        )
     for problem in bottlenecks(crowd, told):
         yield f"! {problem}"
 

@@ -7,6 +7,7 @@ import importlib
 import json
 from dataclasses import replace
 
+from reactorlib.app.commands.listening import count_of_workers
 from reactorlib.app.doctor import facts, memory
 from reactorlib.app.doctor.machine import question
 from reactorlib.app.doctor.text import text
@@ -25,9 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_flag(
         parser,
         "--workers",
-        type=positive,
-        metavar="W",
-        help="with so many processes; default: as many as it takes, or one for each processor",
+        type=count_of_workers,
+        metavar="N",
+        help="with so many processes, auto for one for each processor; default: as many as it takes",
     )
     add_switch(parser, "--json", help="write all that was found as JSON")
 
