@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 import resource
+import socket
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
 
-from reactorlib.app.doctor import facts, memory
+from reactorlib.app.doctor import clients, facts, memory
 from reactorlib.app.doctor.machine import ASSUMED_KERNEL
 from reactorlib.posixbase import Reactor
 from tests.backends import BACKENDS
@@ -159,6 +162,31 @@ class TestMemory:
         finally:
             reactor.engine.close()
         assert found.sample == 0
+
+
+class TestClients:
+    def test_each_line_is_for_so_many_more(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setattr("sys.stdin", io.StringIO("\n\n"))
+        ends: list[bytes] = []
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+
+            def serve() -> None:
+                held = []
+                for _ in range(3):
+                    held.append(listener.accept()[0])
+                    held[-1].sendall(held[-1].recv(1))
+                for each in held:
+                    with each, pytest.raises(ConnectionResetError):
+                        ends.append(each.recv(1))
+
+            thread = threading.Thread(target=serve)
+            thread.start()
+            clients.hold(listener.getsockname()[1], [2, 1])
+            thread.join()
+        assert capsys.readouterr().out == "2\n3\n"
+        assert ends == []
 
 
 class TestCommand:

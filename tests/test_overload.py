@@ -228,6 +228,20 @@ class TestCommandLine:
         ):
             read_all(peer)
 
+    def test_a_web_server_answers_503_to_one_too_many(self) -> None:
+        flags = ("web", "--port", "0", "--host", "127.0.0.1", "--max-connections", "2")
+        get = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+        with (
+            serving(*flags) as (_process, port, _line),
+            connect(port) as first,
+            connect(port) as second,
+        ):
+            for peer in (first, second):
+                peer.sendall(get)
+                assert peer.recv(100).startswith(b"HTTP/1.1 200 ")
+            with connect(port) as third:
+                assert read_all(third).startswith(b"HTTP/1.1 503 ")
+
     def test_what_cannot_be_held_names_the_doctor(self) -> None:
         flags = ("echo", "--port", "0", "--max-connections", "9000000")
         with serving(*flags) as (process, _port, _line):

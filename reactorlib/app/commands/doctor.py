@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--workers",
         type=count_of_workers,
         metavar="N",
-        help="with so many processes, auto for one for each processor; default: as many as it takes",
+        help="with so many processes; auto: one for each processor; default: as many as it takes",
     )
     add_switch(parser, "--json", help="write all that was found as JSON")
 

@@ -26,7 +26,8 @@ enum { LOOK_MS = 100, SERIES_MAX = 100000 };
 
 struct sum {
     struct tally all;
-    double opening, busy_opening, busy_holding, queued_opening, queued_holding;
+    double opening;
+    struct stage busiest_opening, busiest_holding;
 };
 
 static struct tally *shared_tallies(unsigned count)
@@ -98,6 +99,11 @@ static double larger(double left, double right)
     return left > right ? left : right;
 }
 
+static struct stage busier(struct stage left, struct stage right)
+{
+    return left.busy + left.queued > right.busy + right.queued ? left : right;
+}
+
 static void merge(struct histogram *into, const struct histogram *from)
 {
     into->total += from->total;
@@ -124,10 +130,8 @@ static void add(struct sum *sum, const struct tally *one)
     merge(&all->to_open, &one->to_open);
     merge(&all->to_answer, &one->to_answer);
     sum->opening = larger(sum->opening, one->opening.seconds);
-    sum->busy_opening = larger(sum->busy_opening, one->opening.busy);
-    sum->busy_holding = larger(sum->busy_holding, one->holding.busy);
-    sum->queued_opening = larger(sum->queued_opening, one->opening.queued);
-    sum->queued_holding = larger(sum->queued_holding, one->holding.queued);
+    sum->busiest_opening = busier(sum->busiest_opening, one->opening);
+    sum->busiest_holding = busier(sum->busiest_holding, one->holding);
 }
 
 static void print_errnos(const char *name, const uint32_t *counts)
@@ -165,8 +169,8 @@ static void print_sum(const struct sum *sum)
            all->unanswered, all->wrong, (unsigned long long)all->latest_ns);
     printf("\"seconds_to_open\": %.3f, \"busy_opening\": %.3f, \"queued_opening\": %.3f, "
            "\"busy_holding\": %.3f, \"queued_holding\": %.3f}\n",
-           sum->opening, sum->busy_opening, sum->queued_opening, sum->busy_holding,
-           sum->queued_holding);
+           sum->opening, sum->busiest_opening.busy, sum->busiest_opening.queued,
+           sum->busiest_holding.busy, sum->busiest_holding.queued);
 }
 
 static unsigned number(const char *text)
