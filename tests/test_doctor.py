@@ -87,7 +87,9 @@ class TestConclusion:
 
     @pytest.mark.parametrize(("connections", "fits"), [(59_808, True), (59_809, False)])
     def test_the_bound_itself_fits(self, connections: int, fits: bool) -> None:
-        assert asked(SERVER, connections, 3).fits is fits
+        verdict = asked(SERVER, connections, 3)
+        assert verdict.fits is fits
+        assert verdict.limits[0].too_little is not fits
 
     def test_memory_is_the_first_limit_of_a_small_container(self) -> None:
         verdict = asked(SMALL, 60_000)

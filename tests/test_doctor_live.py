@@ -121,6 +121,8 @@ class TestFacts:
         )
         machine = facts.read("epoll", root, {})
         assert (machine.memory_limit, machine.memory_used) == (5000, 100)
+        (root / "sys/fs/cgroup/memory/x/memory.limit_in_bytes").unlink()
+        assert facts.read("epoll", root, {}).memory_limit is None
         assert machine.pids_limit is None
 
 

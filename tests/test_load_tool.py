@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -106,14 +105,13 @@ class TestAgainstServers:
         with serving("echo", "--port", "0", "--host", "127.0.0.1") as (process, port, _line):
             command = [sys.executable, str(ROOT / "tools" / "load.py"), f"127.0.0.1:{port}"]
             flags = ["--connections", "40", "--processes", "2", "--sources", "4", "--hold", "60"]
-            with subprocess.Popen([*command, *flags], stderr=subprocess.DEVNULL) as running:
-                held = psutil.Process(process.pid)
-                deadline = time.monotonic() + 20
-                while len(sources(held)) < 40 and time.monotonic() < deadline:
-                    time.sleep(0.01)
+            with subprocess.Popen([*command, *flags], stderr=subprocess.PIPE) as running:
+                assert running.stderr is not None
+                while b" 40 opened" not in running.stderr.readline():
+                    pass
                 (crowd,) = psutil.Process(running.pid).children()
                 members = crowd.children()
-                found = sources(held)
+                found = sources(process.pid)
                 running.terminate()
             _, alive = psutil.wait_procs([crowd, *members], timeout=10)
         assert len(members) == 2
@@ -198,9 +196,10 @@ class TestAgainstServers:
             assert result["went_well"], "as many processes as it takes, by itself"
 
 
-def sources(server: psutil.Process) -> list[str]:
+def sources(server: int) -> list[str]:
     """The addresses that a server's connections come from."""
-    return [each.raddr.ip for each in server.net_connections("tcp") if each.raddr]
+    every = psutil.net_connections("tcp")
+    return [each.raddr.ip for each in every if each.pid == server and each.raddr]
 
 
 class TestUsage:
