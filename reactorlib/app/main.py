@@ -52,8 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 0
         _set_up_logging(options)
         _choose_backend(options)
-        if options.run is not None:
-            return int(options.run(options))
+        if options.answer is not None:
+            return int(options.answer(options))
         _serve(options)
     except (UserMistake, CannotListenError) as mistake:
         print(f"reactorlib: {mistake}", file=sys.stderr)
@@ -87,7 +87,7 @@ def _parse(argv: list[str]) -> argparse.Namespace:
         command.add_arguments(subparser)
         _add_common_flags(subparser, default=argparse.SUPPRESS)
         subparser.set_defaults(
-            start=getattr(command, "start", None), run=getattr(command, "run", None)
+            start=getattr(command, "start", None), answer=getattr(command, "answer", None)
         )
     options = parser.parse_args(argv)
     options.arguments = argv

@@ -1,6 +1,6 @@
 """The commands: a module each, with `add_arguments(parser)`.
 
 Those that serve have `start(reactor, options)`, before the reactor runs; the others have
-`run(options)` instead, which gives the exit code.
+`answer(options)` instead, which gives the exit code.
 The first line of a module's docstring is what `--help` says of it.
 """

@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_switch(parser, "--json", help="write all that was found as JSON")
 
 
-def run(options: argparse.Namespace) -> int:
+def answer(options: argparse.Namespace) -> int:
     """0 if what was asked for fits, or nothing was asked for; 1 if it does not."""
     reactor = importlib.import_module("reactorlib").reactor
     machine = facts.read(reactor.name)
