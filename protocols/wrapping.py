@@ -165,6 +165,14 @@ class WrappingFactory(ClientFactory):
         protocol = self.wrappedFactory.buildProtocol(addr)
         return None if protocol is None else self.wrap(protocol)
 
+    def buildRefusal(self, addr: Any) -> Any:
+        """The wrapped factory's refusal, if it has any, and not wrapped: no policy counts it.
+
+        A wrapper that changes the bytes of a connection has to override this.
+        """
+        build = getattr(self.wrappedFactory, "buildRefusal", None)
+        return build(addr) if build is not None else None
+
     def wrap(self, protocol: Any) -> Any:
         """A wrapper around a protocol."""
         return self.protocol(self, protocol)

@@ -1,7 +1,8 @@
 """A bound on the connections a reactor accepts, all its ports together.
 
 Past the bound a connection is accepted and closed at once, so that its peer
-learns; the port's factory is told by `overloaded`.
+learns; the port's factory is told by `overloaded`. A factory that has `buildRefusal`
+says so to the peer in its own words first, to a bounded number at once.
 """
 
 from __future__ import annotations
@@ -11,12 +12,17 @@ from reactorlib.failure import Failure
 
 
 class ConnectionBudget:
-    """Counts the accepted connections that are open, up to `limit`."""
+    """Counts the accepted connections that are open, up to `limit`.
 
-    def __init__(self, limit: int) -> None:
+    `refusals` is the budget of those that are being told that they are one too many;
+    without one, nobody is told.
+    """
+
+    def __init__(self, limit: int, refusals: ConnectionBudget | None = None) -> None:
         if limit < 1:
             raise ValueError(f"the number of connections allowed must be 1 or more, not {limit}")
         self.limit = limit
+        self.refusals = refusals
         self.used = 0
 
     def exhausted(self) -> error.ConnectionLimitReached | None:

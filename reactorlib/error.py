@@ -552,10 +552,13 @@ class FileDescriptorLimit(Exception):
 
 
 _DESCRIPTOR_ADVICE = {
-    EMFILE: "Raise this process's limit with reactorlib.rlimit.raise_nofile or `ulimit -n`.",
+    EMFILE: (
+        "Raise this process's limit with reactorlib.rlimit.raise_nofile or `ulimit -n`; "
+        "`reactorlib doctor` tells what bounds it here, and how to lift that."
+    ),
     ENFILE: (
         "The whole system's table is full (fs.file-max on Linux, kern.maxfiles on macOS); "
-        "reactorlib.rlimit.raise_nofile and `ulimit -n` do not lift that."
+        "reactorlib.rlimit.raise_nofile and `ulimit -n` do not lift that: see `reactorlib doctor`."
     ),
 }
 

@@ -75,6 +75,8 @@ def _overload_reason(number: int, reactor: Any) -> Exception:
     of_the_backend: Exception | None = reactor.engine.explain_refusal(number)
     if of_the_backend is not None:
         return of_the_backend
-    if number in (EMFILE, ENFILE):
+    if number == EMFILE:
         return error.FileDescriptorLimit(number, rlimit.read().soft)
+    if number == ENFILE:
+        return error.FileDescriptorLimit(number)
     return OSError(number, error.describe_errno(number))

@@ -51,10 +51,13 @@ if TYPE_CHECKING:
 class Reactor(UDPReactor, UNIXReactor):
     """A reactor with TCP and TLS, on an engine from `reactorlib.backends`.
 
+    `maxWriteBuffer`: bytes that may wait in a connection that a port has accepted for its
+    peer to read them; one that is written more is aborted. None for no bound.
     `waitsByPidfd`: whether a pidfd tells of a child's end, or a thread for each.
     """
 
     budget: ConnectionBudget | None = None
+    maxWriteBuffer: int | None = None
     waitsByPidfd = HAS_PIDFD
 
     @cached_property
@@ -189,9 +192,13 @@ class Reactor(UDPReactor, UNIXReactor):
         """Accept up to `limit` connections, on all ports together, and close others at once.
 
         Raises the limit of open files to hold them and `reserve` more; returns
-        what became of that. A port's factory is told by `overloaded`.
+        what became of that. A port's factory is told by `overloaded`. If it has
+        `buildRefusal(addr)`, the protocol that this gives may tell the peer first, as
+        long as such connections take no more than half of the reserve.
         """
-        self.budget = ConnectionBudget(limit)
+        self.budget = ConnectionBudget(
+            limit, ConnectionBudget(reserve // 2) if reserve > 1 else None
+        )
         self.raiseDescriptorLimit = False
         return rlimit.raise_nofile(limit + reserve)
 

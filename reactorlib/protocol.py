@@ -134,8 +134,10 @@ class Factory:
 
     `protocol` is the class (or any callable) that buildProtocol calls. A
     factory may define `overloaded(reason)`: it is called when connections
-    cannot be accepted, with FileDescriptorLimit, SelectLimitError or an
-    OSError.
+    cannot be accepted, with FileDescriptorLimit, SelectLimitError,
+    ConnectionLimitReached or an OSError. It may define `buildRefusal(addr)`: the
+    protocol of a connection that is above the limit of `limitConnections`, which
+    says so to its peer and closes; None closes at once.
     """
 
     protocol: Callable[[], Any] | None = None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import socket
 import struct
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from zope.interface import implementedBy, implementer
@@ -22,9 +23,10 @@ from reactorlib.failure import Failure
 from reactorlib.interfaces import IListeningPort, INegotiated, IProxiedTransport, ITLSTransport
 from reactorlib.overload import Overload
 from reactorlib.sockets import LentSocket, borrowed_socket, set_common_options
-from reactorlib.stream import Stream
+from reactorlib.stream import HIGH_WATER, NO_CAP, Stream
 
 if TYPE_CHECKING:
+    from reactorlib.budget import ConnectionBudget
     from reactorlib.certificate import Certificate
     from reactorlib.tlslayer import TLSLayer
 
@@ -325,15 +327,35 @@ class Port:
         raise AssertionError("a listening socket has no data")
 
     def _accepted(self, handle: int, peer: int) -> None:
-        reactor, budget = self.reactor, self.reactor.budget
+        budget = self.reactor.budget
         refusal = budget and budget.exhausted()
-        if refusal:
-            reactor.engine.lose(handle)
-            self._overload.turned_away(refusal)
+        if not refusal:
+            self._begin(handle, peer, self.factory.buildProtocol, budget)
             return
+        try:
+            self._refuse(handle, peer, budget.refusals)
+        finally:
+            self._overload.turned_away(refusal)
+
+    def _refuse(self, handle: int, peer: int, budget: ConnectionBudget | None) -> None:
+        """Close one that is too many, in the factory's words if it has any."""
+        build = getattr(self.factory, "buildRefusal", None)
+        if build is None or budget is None or budget.exhausted():
+            self.reactor.engine.lose(handle)
+        else:
+            self._begin(handle, peer, build, budget)
+
+    def _begin(
+        self,
+        handle: int,
+        peer: int,
+        build: Callable[[Any], Any],
+        budget: ConnectionBudget | None,
+    ) -> None:
+        reactor = self.reactor
         address = self._address(peer)
         try:
-            protocol = self.factory.buildProtocol(address)
+            protocol = build(address)
         except BaseException:
             reactor.engine.abort(handle)
             raise
@@ -343,6 +365,9 @@ class Port:
         keeper = budget.take() if budget else None
         connection = self._connection(reactor, handle, peer if peer >= 0 else address, keeper)
         try:
+            if reactor.maxWriteBuffer is not None:
+                most = min(reactor.maxWriteBuffer, NO_CAP)
+                connection.setWriteBufferLimits(high=min(HIGH_WATER, most), cap=most)
             if self.contextFactory is not None:
                 connection.startTLS(self.contextFactory)
             connection.connect_to(protocol)

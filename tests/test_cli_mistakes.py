@@ -34,7 +34,7 @@ def start(reactor):
     raise AssertionError("it is not called")
 """
 
-LISTENING = [command for command in COMMANDS if command != "http-audit"]
+LISTENING = [command for command in COMMANDS if command not in ("http-audit", "doctor")]
 
 
 def told(result: subprocess.CompletedProcess[str], code: int) -> str:

@@ -111,7 +111,8 @@ EXAMPLES: list[tuple[BaseException, str]] = [
     (
         error.FileDescriptorLimit(errno.EMFILE, 64),
         f"No file descriptor is left: EMFILE ({os.strerror(errno.EMFILE)}); the limit is 64. "
-        "Raise this process's limit with reactorlib.rlimit.raise_nofile or `ulimit -n`.",
+        "Raise this process's limit with reactorlib.rlimit.raise_nofile or `ulimit -n`; "
+        "`reactorlib doctor` tells what bounds it here, and how to lift that.",
     ),
     (
         error.SelectLimitError(1500, 1024),

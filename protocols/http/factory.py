@@ -58,6 +58,10 @@ class HTTPFactory(ServerFactory):
             return OverloadedServerProtocol()
         return super().buildProtocol(addr)
 
+    def buildRefusal(self, addr: Any) -> OverloadedServerProtocol:
+        """Of a connection above the reactor's own limit: 503, too."""
+        return OverloadedServerProtocol()
+
     def addConnectedChannel(self, channel: HTTPChannel) -> None:
         """A connection has begun."""
         self._channels.add(channel)

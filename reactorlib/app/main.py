@@ -1,8 +1,8 @@
 """The command line's entry: flags, backend, logging, one command, exit code.
 
 Exit codes: 0 after a good end, 1 after a mistake found while starting (a port
-taken, a file not found) or when an audit found something, 2 for wrong usage. The
-backend is installed before a command starts, so that a program run by it finds it
+taken, a file not found) or when an audit or doctor found something, 2 for wrong usage.
+The backend is installed before a command starts, so that a program run by it finds it
 in place.
 """
 
@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from reactorlib._version import __version__
+from reactorlib.app.doctor.machine import RESERVED_DESCRIPTORS
 from reactorlib.app.flags import add_flag, add_switch, positive
 from reactorlib.app.mistakes import UserMistake
 from reactorlib.app.workers import supervising, worker
@@ -38,10 +39,8 @@ COMMANDS = {
     "http-audit": "reactorlib.app.commands.http_audit",
     "forward": "reactorlib.app.commands.forward",
     "run": "reactorlib.app.commands.run",
+    "doctor": "reactorlib.app.commands.doctor",
 }
-
-# What the reactor keeps for itself of the limit of open files.
-RESERVED_DESCRIPTORS = 64
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -53,6 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 0
         _set_up_logging(options)
         _choose_backend(options)
+        if options.answer is not None:
+            return int(options.answer(options))
         _serve(options)
     except (UserMistake, CannotListenError) as mistake:
         print(f"reactorlib: {mistake}", file=sys.stderr)
@@ -85,7 +86,9 @@ def _parse(argv: list[str]) -> argparse.Namespace:
         subparser = commands.add_parser(name, help=summary, description=summary)
         command.add_arguments(subparser)
         _add_common_flags(subparser, default=argparse.SUPPRESS)
-        subparser.set_defaults(start=command.start)
+        subparser.set_defaults(
+            start=getattr(command, "start", None), answer=getattr(command, "answer", None)
+        )
     options = parser.parse_args(argv)
     options.arguments = argv
     if options.command is None and not options.list_reactors:
@@ -115,6 +118,14 @@ def _add_common_flags(parser: argparse.ArgumentParser, **default: Any) -> None:
         type=positive,
         metavar="N",
         help="hold up to N connections: raises the limit of open files, and turns others away",
+        **default,
+    )
+    add_flag(
+        common,
+        "--max-write-buffer",
+        type=positive,
+        metavar="BYTES",
+        help="abort a connection for which more waits to be read by its peer",
         **default,
     )
 
@@ -164,6 +175,7 @@ def _serve(options: argparse.Namespace) -> None:
     connections = options.max_connections
     if told and connections is not None:
         connections = -(-connections // workers)
+    reactor.maxWriteBuffer = options.max_write_buffer
     _apply_limits(reactor, connections)
     options.start(reactor, options)
     reactor.run()
@@ -177,7 +189,8 @@ def _apply_limits(reactor: Any, connections: int | None) -> None:
     if limits.after.soft < connections + RESERVED_DESCRIPTORS:
         logger.warning(
             "--max-connections %d cannot be held: the limit of open files is %d. "
-            "Raise the hard limit (ulimit -Hn, LimitNOFILE in systemd, --ulimit nofile in docker).",
+            "`reactorlib doctor --connections %d` tells how to raise it.",
             connections,
             limits.after.soft,
+            connections,
         )

@@ -43,7 +43,14 @@ class OpeningFactory:
 
     def buildProtocol(self, addr: Any) -> Opening | None:
         """The wrapped factory's protocol, to be opened first; None if there is none."""
-        protocol = self.wrappedFactory.buildProtocol(addr)
+        return self._opening(self.wrappedFactory.buildProtocol(addr))
+
+    def buildRefusal(self, addr: Any) -> Opening | None:
+        """The same for the wrapped factory's refusal, if it has any."""
+        build = getattr(self.wrappedFactory, "buildRefusal", None)
+        return self._opening(build(addr)) if build is not None else None
+
+    def _opening(self, protocol: Any) -> Opening | None:
         return None if protocol is None else Opening(protocol, self._begin)
 
 

@@ -63,6 +63,14 @@ class Workshop:
         """The path of the one that sends datagrams."""
         return self._compile(self._folder / "load-udp", _load_sources("channel_udp.c"))
 
+    @cached_property
+    def crowd(self) -> str:
+        """The path of the one that opens very many connections."""
+        shared = [HERE / "load" / name for name in ("clock.c", "histogram.c", "fatal.c")]
+        sources = [*(HERE / "crowd").glob("*.[ch]"), *shared]
+        options = ("-std=c11", "-D_GNU_SOURCE", f"-I{HERE / 'load'}")
+        return self._compile(self._folder / "crowd", sources, *options)
+
     def load_for(self, program: Program) -> str:
         """The path of the one that speaks as the program does."""
         if program.tls:
