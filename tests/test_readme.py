@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
@@ -105,6 +106,36 @@ def test_the_backends_are_listed(tmp_path: Path) -> None:
     assert re.search(r"^poll +available", told, re.MULTILINE)
 
 
+def test_the_web_server_greets_by_name(tmp_path: Path) -> None:
+    (program,) = (block for block in PROGRAMS if "class Hello" in block)
+    changes = {
+        "\nreactor.listenTCP(8080, ": "\nport = reactor.listenTCP(0, ",
+        "\nreactor.run()": "\nprint(port.getHost().port, flush=True)\nreactor.run()",
+    }
+    for before, after in changes.items():
+        assert before in program
+        program = program.replace(before, after)
+    with running([sys.executable, "-c", program], r"^(\d+)$", tmp_path) as (port, _):
+        for query, name in (("", b"World"), ("?name=you", b"you")):
+            with urlopen(f"http://127.0.0.1:{port}/{query}", timeout=20) as answer:
+                assert answer.read() == b"Hello, " + name
+
+
+def test_the_doctor_knows_of_workers(tmp_path: Path) -> None:
+    command = "reactorlib doctor --connections 60000"
+    assert command in COMMANDS
+    words = command.replace("60000", "100").split()
+    assert "100 connections fit" in run(BIN / words[0], *words[1:], cwd=tmp_path).stdout
+
+
+def test_workers_serve_many(tmp_path: Path) -> None:
+    command = "reactorlib echo --port 8080 --workers 4 --max-connections 60000"
+    assert command in COMMANDS
+    words = command.replace("8080", "0").replace("60000", "100").split()
+    with running([BIN / words[0], *words[1:]], r":(\d+) ", tmp_path) as (port, _):
+        assert asked(port, "a") == "a"
+
+
 def test_every_command_is_run_by_a_test() -> None:
     """Here, in test_packaging or, what starts with tools/dev.py, in test_dev_tool."""
     elsewhere = ["pip install .", *(command for command in COMMANDS if "tools/dev.py" in command)]
@@ -114,9 +145,12 @@ def test_every_command_is_run_by_a_test() -> None:
         "REACTORLIB_REACTOR=poll python shout.py",
         "reactorlib --reactor poll echo --port 8080",
         "reactorlib --list-reactors",
+        "reactorlib doctor --connections 60000",
+        "reactorlib echo --port 8080 --workers 4 --max-connections 60000",
     ]
     assert sorted(COMMANDS) == sorted(here + elsewhere)
-    assert [block for block in PROGRAMS if "Shout" not in block and "install()" not in block] == []
+    known = ("class Shout", "class Hello", "install()")
+    assert [block for block in PROGRAMS if not any(each in block for each in known)] == []
 
 
 @pytest.mark.parametrize("command", ["serve", "test", "lint", "types", "check"])
