@@ -58,11 +58,14 @@ class ReactorBase:
     """A reactor on an engine (IEngine), without any transport.
 
     `raiseDescriptorLimit`: whether `run` raises the limit of open files.
+    `secondSignalEndsAtOnce`: whether a signal while it stops lets it go; otherwise it
+    changes nothing.
     `slowCallbackThreshold`: seconds; a callback that takes longer is logged
     with the connection it belongs to. None, the default, measures nothing.
     """
 
     raiseDescriptorLimit = True
+    secondSignalEndsAtOnce = True
 
     def __init__(self, engine: Any) -> None:
         self.engine = engine
@@ -190,7 +193,8 @@ class ReactorBase:
     def _stop_by_signal(self, number: int) -> None:
         logger.info("Received signal %d", number)
         if self._stopping:
-            self.crash()
+            if self.secondSignalEndsAtOnce:
+                self.crash()
         elif self.running:
             self.stop()
 

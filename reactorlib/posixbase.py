@@ -61,9 +61,17 @@ class Reactor(UDPReactor, UNIXReactor):
     waitsByPidfd = HAS_PIDFD
 
     @cached_property
-    def inherited(self) -> dict[tuple[Any, ...], socket.socket]:
-        """Sockets that another process has opened for this one, by the `place` of their port."""
+    def inherited(self) -> dict[tuple[Any, ...], list[socket.socket]]:
+        """Sockets that another process has opened for this one, by the `place` of their port.
+
+        Ports of one place take them in their order: there can be several of port 0.
+        """
         return {}
+
+    def take_inherited(self, place: tuple[Any, ...]) -> socket.socket | None:
+        """The next socket of a place, if there is one."""
+        sockets = self.inherited.get(place)
+        return sockets.pop(0) if sockets else None
 
     def listenTCP(
         self,

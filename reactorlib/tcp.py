@@ -232,7 +232,7 @@ class Port:
         return ("tcp", self.interface, self.port)
 
     def startListening(self) -> None:
-        sock = self._adopted or self.reactor.inherited.pop(self.place, None) or self.bound_socket()
+        sock = self._adopted or self.reactor.take_inherited(self.place) or self.bound_socket()
         self._adopted = None
         try:
             set_common_options(sock)  # accepted sockets inherit TCP_NODELAY

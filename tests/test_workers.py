@@ -242,6 +242,189 @@ def slow_page(folder: Path) -> Path:
     return program
 
 
+ECHO = (
+    "from reactorlib.protocol import Factory\n"
+    "from reactorlib.protocols.wire import Echo\n"
+    "factory = Factory.forProtocol(Echo)\n"
+)
+BROKEN = "raise RuntimeError('not today')\n"
+HANGING = "import time\nprint('hangs', flush=True)\ntime.sleep(1000)\n"
+
+
+def test_a_new_one_that_cannot_begin_leaves_the_old_ones_alone(tmp_path: Path) -> None:
+    program, log = tmp_path / "program.py", tmp_path / "log"
+    program.write_text(ECHO)
+    command = ["--log-file", str(log), "run", f"{program}:factory", *PLACE, "--workers", "2"]
+    with subprocess.Popen(
+        [*COMMAND, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        address = place_of(process)
+        before = serving_workers(process, address, 2)
+        program.write_text(BROKEN)
+        process.send_signal(signal.SIGHUP)
+        wait_until(lambda: "could not be replaced" in log.read_text())
+        assert workers_of(process) == before
+        assert ask(address) == b"hello"
+        program.write_text(ECHO)
+        process.send_signal(signal.SIGHUP)
+        some(process, 2, but=before)
+        assert log.read_text().count("could not be replaced") == 1
+        process.terminate()
+        process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0
+
+
+def serving_workers(process: Any, address: Any, count: int) -> set[int]:
+    """All of them, once each has a connection: connections are shared out at random."""
+    workers = some(process, count)
+    peers: list[socket.socket] = []
+
+    def all_serve() -> bool:
+        peers.append(socket.create_connection(address, PATIENCE))
+        peers[-1].sendall(b"x")
+        assert peers[-1].recv(1) == b"x"
+        own = {peer.getsockname()[1] for peer in peers}
+        return all(
+            any(each.raddr and each.raddr.port in own for each in connections_of(pid))
+            for pid in workers
+        )
+
+    wait_until(all_serve)
+    for peer in peers:
+        peer.close()
+    return workers
+
+
+def connections_of(pid: int) -> Any:
+    return psutil.Process(pid).net_connections("tcp")
+
+
+def test_a_second_hup_replaces_one_that_hangs(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(ECHO)
+    with serving("run", f"{program}:factory", *PLACE, "--workers", "2") as process:
+        address = place_of(process)
+        before = serving_workers(process, address, 2)
+        program.write_text(HANGING)
+        process.send_signal(signal.SIGHUP)
+        assert line_of(process) == "hangs\n"
+        assert ask(address) == b"hello"
+        program.write_text(ECHO)
+        process.send_signal(signal.SIGHUP)
+        some(process, 2, but=before)
+        assert ask(address) == b"hello"
+
+
+def test_one_that_hangs_at_its_start_does_not_outlive_its_supervisor(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(HANGING)
+    process = subprocess.Popen(
+        [*COMMAND, "run", f"{program}:factory", *PLACE, "--workers", "1"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    place_of(process)
+    assert line_of(process) == "hangs\n"
+    workers = [psutil.Process(pid) for pid in some(process, 1)]
+    process.kill()
+    _, alive = psutil.wait_procs(workers, PATIENCE)
+    for each in alive:
+        each.kill()
+    process.communicate()
+    assert alive == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_all_processes_at_once_cuts_nobody(number: int) -> None:
+    """As a terminal does at Ctrl-C, and systemd at the end of a service."""
+    with subprocess.Popen(
+        [*COMMAND, "echo", *PLACE, "--workers", "2"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        address = place_of(process)
+        serving_workers(process, address, 2)
+        with socket.create_connection(address, PATIENCE) as peer:
+            for sent in (b"1", b"2", b"3"):
+                peer.sendall(sent)
+                assert peer.recv(1) == sent
+                if sent == b"1":
+                    os.killpg(process.pid, number)
+                    wait_until(lambda: refuses(address))
+        process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0
+
+
+def refuses(address: Any) -> bool:
+    """Whether nobody is there who would take a connection and serve it."""
+    with socket.socket() as peer:
+        peer.settimeout(0.2)
+        try:
+            peer.connect(address)
+            peer.sendall(b"x")
+            return not peer.recv(1)
+        except OSError:
+            return True
+
+
+def test_a_hangup_of_all_processes_replaces_workers_and_cuts_nobody() -> None:
+    with serving("echo", *PLACE, "--workers", "2", start_new_session=True) as process:
+        address = place_of(process)
+        before = serving_workers(process, address, 2)
+        with socket.create_connection(address, PATIENCE) as peer:
+            peer.sendall(b"x")
+            assert peer.recv(1) == b"x"
+            os.killpg(process.pid, signal.SIGHUP)
+            wait_until(lambda: len(workers_of(process) - before) == 2)
+            peer.sendall(b"y")
+            assert peer.recv(1) == b"y"
+
+
+def test_descriptors_run_out_in_the_supervisor() -> None:
+    with serving("echo", *PLACE, "--workers", "2", start_new_session=True) as process:
+        address = place_of(process)
+        before = serving_workers(process, address, 2)
+        supervisor = psutil.Process(process.pid)
+        limits = supervisor.rlimit(psutil.RLIMIT_NOFILE)
+        supervisor.rlimit(psutil.RLIMIT_NOFILE, (4, limits[1]))
+        os.kill(min(before), signal.SIGKILL)
+        threading.Event().wait(0.5)
+        assert workers_of(process) == {max(before)}
+        supervisor.rlimit(psutil.RLIMIT_NOFILE, limits)
+        some(process, 2)
+
+
+def test_several_ports_that_the_system_chooses() -> None:
+    with serving("echo", *PLACE, *PLACE, "--workers", "2") as process:
+        for address in (place_of(process), place_of(process)):
+            assert ask(address) == b"hello"
+
+
+def test_what_workers_cannot_share(tmp_path: Path) -> None:
+    done = run("echo", "--listen", "stdio", "--workers", "2")
+    assert done.returncode == 2
+    assert "no socket to share at stdio" in done.stderr
+    program = tmp_path / "function.py"
+    program.write_text("def start(reactor):\n    pass\n")
+    done = run("run", f"{program}:start", "--port", "0", "--workers", "2")
+    assert done.returncode == 2
+    assert "--workers is for a factory" in done.stderr
+
+
+def test_replaced_workers_leave_no_descriptor_behind() -> None:
+    with serving("echo", *PLACE, "--workers", "1") as process:
+        address = place_of(process)
+        before = serving_workers(process, address, 1)
+        held = psutil.Process(process.pid).num_fds()
+        for _ in range(3):
+            process.send_signal(signal.SIGHUP)
+            before = some(process, 1, but=before)
+        assert psutil.Process(process.pid).num_fds() == held
+
+
 def test_flags() -> None:
     assert count_of_workers("auto") >= 1
     assert count_of_workers("3") == 3

@@ -120,7 +120,13 @@ def descriptions(options: argparse.Namespace) -> list[str]:
 def open_places(opener: Any, options: argparse.Namespace) -> None:
     """Open all of them for processes that will serve them, and print where."""
     for description in descriptions(options):
-        _listen(opener, options, description, Factory(), None)
+        try:
+            _listen(opener, options, description, Factory(), None)
+        except UserMistake as mistake:
+            if not isinstance(mistake.__cause__, NoProtocol):  # nothing to accept from
+                raise
+            text = f"--workers have no socket to share at {description}"
+            raise UserMistake(text, 2) from mistake
 
 
 class _OnlyConnection(WrappingFactory):

@@ -31,6 +31,8 @@ def start(reactor: Any, options: argparse.Namespace) -> None:
     elif callable(target):
         if options.listen:
             raise UserMistake(f"--listen is for a factory; {options.program} is a function", 2)
+        if options.workers is not None:
+            raise UserMistake(f"--workers is for a factory; {options.program} is a function", 2)
         target(reactor)
     else:
         raise UserMistake(

@@ -7,7 +7,7 @@ It holds:
   `LONGEST_PAUSE` seconds; one that has never been ready ends everything, for what is
   wrong with it is wrong with the next one too.
 - `reload` replaces one worker after the other: the old one leaves when the new one is
-  ready.
+  ready. If a new one cannot begin, all others stay, and the reload ends there.
 - At the end all are told to leave; what is left after the grace is killed. It ends
   after its last worker.
 """
@@ -24,7 +24,7 @@ from typing import Any
 from reactorlib import systemd
 from reactorlib.app.workers.sockets import Inheritance, Opened
 from reactorlib.defer import Deferred
-from reactorlib.error import ProcessExitedAlready
+from reactorlib.error import ProcessExitedAlready, ReactorNotRunning
 from reactorlib.failure import Failure
 from reactorlib.protocol import ProcessProtocol
 
@@ -33,6 +33,7 @@ logger = logging.getLogger("reactorlib")
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 10.0
 STEADY = 10.0  # seconds after which a worker is not taken to have failed at its start
+LATE = 30.0  # seconds after which one that is not ready is worth a warning
 
 
 class Line:
@@ -73,12 +74,24 @@ class Worker(ProcessProtocol):
         self.ready = False
         self._supervisor = supervisor
         self._began = supervisor.reactor.seconds()
+        self._timer = supervisor.reactor.callLater(LATE, self._is_late)
         self._line = Line(supervisor.reactor, self._is_ready)
 
     def start(
         self, command: Sequence[str], opened: Sequence[Opened], env: Mapping[str, str]
     ) -> None:
-        """Start it, with its sockets."""
+        """Start it, with its sockets. Raises OSError, and leaves nothing, if it cannot be."""
+        try:
+            self._spawn(command, opened, env)
+        except BaseException:
+            self._forget()
+            raise
+        finally:
+            self._line.workers.close()
+
+    def _spawn(
+        self, command: Sequence[str], opened: Sequence[Opened], env: Mapping[str, str]
+    ) -> None:
         names = systemd.inherited().pairs()
         targets = {descriptor: descriptor for descriptor in (0, 1, 2)}
         targets |= {descriptor: descriptor for _, descriptor in names}
@@ -97,7 +110,6 @@ class Worker(ProcessProtocol):
         environment = {**env, **told.environment()}
         reactor = self._supervisor.reactor
         reactor.spawnProcess(self, command[0], command, environment, childFDs=targets)
-        self._line.workers.close()
 
     @property
     def age(self) -> float:
@@ -110,12 +122,41 @@ class Worker(ProcessProtocol):
         with contextlib.suppress(ProcessExitedAlready):
             self.transport.signalProcess(number)
 
+    def leave(self, grace: float) -> None:
+        """Tell it to end, and kill it if it has not within `grace` seconds."""
+        self.signal(signal.SIGTERM)
+        self._cancel_timer()
+        self._timer = self._supervisor.reactor.callLater(grace, self.kill)
+
+    def kill(self) -> None:
+        """End it at once."""
+        logger.warning("Worker %d does not end: it is killed", self.slot)
+        self.signal(signal.SIGKILL)
+
     def _is_ready(self) -> None:
-        self.ready = True
-        self._supervisor.is_ready(self)
+        if not self.ready:
+            self.ready = True
+            self._supervisor.is_ready(self)
+
+    def _is_late(self) -> None:
+        if not self.ready:
+            logger.warning(
+                "Worker %d, process %d, is not ready after %g s",
+                self.slot,
+                self.transport.child,
+                LATE,
+            )
+
+    def _forget(self) -> None:
+        self._line.close()
+        self._cancel_timer()
+
+    def _cancel_timer(self) -> None:
+        if self._timer.active():
+            self._timer.cancel()
 
     def processEnded(self, reason: Failure) -> None:
-        self._line.close()
+        self._forget()
         self._supervisor.has_ended(self, reason)
 
 
@@ -143,8 +184,11 @@ class Supervisor:
         self._env = env
         self._grace = grace
         self._all: set[Worker] = set()
-        self._replacing: list[int] = []  # slots whose workers are to be replaced yet
+        self._replacement: Worker | None = None  # takes its slot over when it is ready
+        self._replacing: list[int] = []  # slots whose workers are to be replaced after that
         self._pauses = [FIRST_PAUSE] * count
+        self._again: dict[int, Any] = {}  # by slot: the timer of one that begins after a pause
+        self._proven: set[int] = set()  # slots in which a worker has been ready
         self._ending: Deferred[None] | None = None
 
     def start(self) -> None:
@@ -153,66 +197,106 @@ class Supervisor:
             self._begin(slot)
 
     def _begin(self, slot: int) -> None:
-        if self._ending is not None:
+        self._again.pop(slot, None)
+        if self._is_ending:
             return
-        worker = self.workers[slot] = Worker(self, slot)
+        worker = self._started(slot)
+        if worker is not None:
+            self.workers[slot] = worker
+        else:
+            self._begin_later(slot, self._next_pause(slot))
+
+    def _started(self, slot: int) -> Worker | None:
+        """A new worker, or None if the system has no room for one now."""
+        try:
+            worker = Worker(self, slot)
+            worker.start(self._command, self._opened, self._env)
+        except OSError as problem:
+            logger.error("Worker %d cannot be started: %s", slot, problem)
+            return None
         self._all.add(worker)
-        worker.start(self._command, self._opened, self._env)
-        logger.info("Worker %d begins: process %d", slot, worker.transport.pid)
+        logger.info("Worker %d begins: process %d", slot, worker.transport.child)
+        return worker
+
+    def _begin_later(self, slot: int, pause: float) -> None:
+        self._again[slot] = self.reactor.callLater(pause, self._begin, slot)
 
     def is_ready(self, worker: Worker) -> None:
         """A worker serves: the one it replaces may leave."""
-        for other in self._all:
-            if other.slot == worker.slot and other is not worker:
-                other.signal(signal.SIGTERM)
-        if self._replacing and self._replacing[0] == worker.slot:
-            del self._replacing[0]
+        self._proven.add(worker.slot)
+        if worker is self._replacement:
+            self._replacement = None
+            old = self.workers.get(worker.slot)
+            self.workers[worker.slot] = worker
+            if old is not None:
+                old.leave(self._grace)
             self._replace_next()
 
     def has_ended(self, worker: Worker, reason: Failure) -> None:
         """A worker's process is gone."""
         self._all.discard(worker)
-        if self._ending is not None:
-            if not self._all:
-                self._ending.callback(None)
+        if self._ending is not None and not self._all:
+            self._ending.callback(None)
+        if self._is_ending:
             return
-        if self.workers.get(worker.slot) is not worker:
-            return  # it has been replaced
         how = reason.getErrorMessage()
-        code = getattr(reason.value, "exitCode", None)
-        if code and not worker.ready and self._is_first(worker):
+        if worker is self._replacement:
+            self._replacement = None
+            self._cannot_replace(worker.slot, how)
+        elif self.workers.get(worker.slot) is worker:
+            del self.workers[worker.slot]
+            self._lost(worker, how, getattr(reason.value, "exitCode", None))
+
+    def _lost(self, worker: Worker, how: str, code: int | None) -> None:
+        slot = worker.slot
+        if code and not worker.ready and slot not in self._proven:
             logger.error("A worker could not begin (%s): nothing is served", how)
             self.failed = code
-            self.reactor.stop()
-            return
-        pause = self._next_pause(worker)
-        logger.warning(
-            "Worker %d has ended (%s); another begins in %.1f s", worker.slot, how, pause
-        )
-        self.reactor.callLater(pause, self._begin, worker.slot)
+            with contextlib.suppress(ReactorNotRunning):  # a signal has ended it meanwhile
+                self.reactor.stop()
+        elif self._replacement is not None and self._replacement.slot == slot:
+            logger.warning("Worker %d has ended (%s); another is beginning", slot, how)
+        else:
+            if worker.age > STEADY:
+                self._pauses[slot] = FIRST_PAUSE
+            pause = self._next_pause(slot)
+            logger.warning("Worker %d has ended (%s); another begins in %.1f s", slot, how, pause)
+            self._begin_later(slot, pause)
 
-    def _is_first(self, worker: Worker) -> bool:
-        """Whether no worker of its slot has ever been ready."""
-        return self._pauses[worker.slot] == FIRST_PAUSE
-
-    def _next_pause(self, worker: Worker) -> float:
-        if worker.age > STEADY:
-            self._pauses[worker.slot] = FIRST_PAUSE
-        pause = self._pauses[worker.slot]
-        self._pauses[worker.slot] = min(pause * 2, LONGEST_PAUSE)
+    def _next_pause(self, slot: int) -> float:
+        pause = self._pauses[slot]
+        self._pauses[slot] = min(pause * 2, LONGEST_PAUSE)
         return pause
 
+    @property
+    def _is_ending(self) -> bool:
+        return self._ending is not None or self.failed is not None
+
     def reload(self) -> None:
-        """Replace all workers, one after the other."""
+        """Replace all workers, one after the other; those too that have only begun."""
+        if self._is_ending:
+            return
         logger.info("Workers are replaced, one by one")
-        idle = not self._replacing
-        self._replacing = [*self._replacing[:1], *range(self._count)]
-        if idle:
-            self._replace_next()
+        self._replacing = list(range(self._count))
+        begun, self._replacement = self._replacement, None
+        if begun is not None:  # it may have read what is changed since, or hang
+            begun.leave(self._grace)
+        self._replace_next()
 
     def _replace_next(self) -> None:
-        if self._replacing:
-            self._begin(self._replacing[0])
+        if self._replacing and not self._is_ending:
+            slot = self._replacing.pop(0)
+            if slot in self._again:
+                self._again.pop(slot).cancel()
+            self._replacement = self._started(slot)
+            if self._replacement is None:
+                self._cannot_replace(slot, "it cannot be started")
+
+    def _cannot_replace(self, slot: int, how: str) -> None:
+        self._replacing.clear()
+        logger.error("Worker %d could not be replaced (%s): the others stay as they are", slot, how)
+        for empty in {*range(self._count)} - {*self.workers, *self._again}:
+            self._begin_later(empty, self._next_pause(empty))
 
     def end(self) -> Deferred[None]:
         """Have all leave; fires when the last one has."""
@@ -220,12 +304,10 @@ class Supervisor:
         if not self._all:
             self._ending.callback(None)
         for worker in self._all:
-            worker.signal(signal.SIGTERM)
-        self.reactor.callLater(self._grace, self.kill)
+            worker.leave(self._grace)
         return self._ending
 
     def kill(self) -> None:
         """End those that are left at once."""
         for worker in self._all:
-            logger.warning("Worker %d does not end: it is killed", worker.slot)
-            worker.signal(signal.SIGKILL)
+            worker.kill()
