@@ -274,15 +274,14 @@ def test_a_new_one_that_cannot_begin_leaves_the_old_ones_alone(tmp_path: Path) -
     assert process.returncode == 0
 
 
-def serving_workers(process: Any, address: Any, count: int) -> set[int]:
+def serving_workers(process: Any, address: Any, count: int, begun: bytes = b"x") -> set[int]:
     """All of them, once each has a connection: connections are shared out at random."""
     workers = some(process, count)
     peers: list[socket.socket] = []
 
     def all_serve() -> bool:
         peers.append(socket.create_connection(address, PATIENCE))
-        peers[-1].sendall(b"x")
-        assert peers[-1].recv(1) == b"x"
+        peers[-1].sendall(begun)
         own = {peer.getsockname()[1] for peer in peers}
         return all(
             any(each.raddr and each.raddr.port in own for each in connections_of(pid))
@@ -423,6 +422,27 @@ def test_replaced_workers_leave_no_descriptor_behind() -> None:
             process.send_signal(signal.SIGHUP)
             before = some(process, 1, but=before)
         assert psutil.Process(process.pid).num_fds() == held
+
+
+@pytest.mark.parametrize(("command", "begun"), [("echo", b"x"), ("web", b"GET / HTTP/1.1\r\n")])
+def test_what_is_not_finished_after_the_grace_is_cut(command: str, begun: bytes) -> None:
+    with subprocess.Popen(
+        [*COMMAND, command, *PLACE, "--workers", "1", "--graceful-timeout", "0.5"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        address = place_of(process)
+        serving_workers(process, address, 1, begun)
+        with socket.create_connection(address, PATIENCE) as peer:
+            peer.sendall(begun)
+            threading.Event().wait(0.2)
+            process.send_signal(signal.SIGTERM)
+            _, errors = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0
+    assert errors.count("After 0.5 s some connections are not finished: they are cut") == 1
+    assert "Traceback" not in errors
+    assert "killed" not in errors
 
 
 def test_flags() -> None:

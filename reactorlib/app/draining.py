@@ -9,8 +9,13 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from reactorlib.defer import Deferred, DeferredList, ensureDeferred, maybeDeferred
-from reactorlib.error import TimeoutError
+from reactorlib.defer import (
+    CancelledError,
+    Deferred,
+    TimeoutError,
+    ensureDeferred,
+    maybeDeferred,
+)
 from reactorlib.interfaces import IListeningPort
 from reactorlib.task import deferLater
 
@@ -50,7 +55,9 @@ class Drain:
         for port in self._ports:
             if IListeningPort.providedBy(port):
                 await maybeDeferred(port.stopListening)
-        await DeferredList([factory.allConnectionsClosed() for factory in self._factories])
+        closing = [maybeDeferred(factory.allConnectionsClosed) for factory in self._factories]
+        for each in closing:  # and no DeferredList, for which what is cancelled has succeeded
+            await each.addErrback(_other_than_cancelled)
         while self._waits_for_all and self._is_busy():
             await deferLater(self._reactor, LOOK_AGAIN)
 
@@ -61,3 +68,11 @@ class Drain:
     def _too_late(self, failure: Any) -> None:
         failure.trap(TimeoutError)
         logger.warning("After %g s some connections are not finished: they are cut", self._grace)
+
+
+def _other_than_cancelled(failure: Any) -> Any:
+    """A factory that fails keeps nobody else from finishing."""
+    if failure.check(CancelledError):
+        return failure
+    logger.error("A factory cannot tell when its connections have closed", exc_info=failure.value)
+    return None

@@ -74,8 +74,8 @@ class Worker(ProcessProtocol):
         self.ready = False
         self._supervisor = supervisor
         self._began = supervisor.reactor.seconds()
-        self._timer = supervisor.reactor.callLater(LATE, self._is_late)
         self._line = Line(supervisor.reactor, self._is_ready)
+        self._timer = supervisor.reactor.callLater(LATE, self._is_late)
 
     def start(
         self, command: Sequence[str], opened: Sequence[Opened], env: Mapping[str, str]
