@@ -55,10 +55,11 @@ class Request(BasicRequest):
 
     def process(self) -> None:
         self.path = self._path()
+        self.prepath = []
+        self.postpath = []
         if not self.path.startswith(b"/"):
             resource: Any = self._without_place()
         else:
-            self.prepath = []
             self.postpath = [
                 unquote_to_bytes(name) if b"%" in name else name
                 for name in self.path[1:].split(b"/")
@@ -99,6 +100,15 @@ class Request(BasicRequest):
             body.end()
             if isinstance(body, Gathered):
                 self.render(self.resource)
+
+    @property
+    def hasBody(self) -> bool:
+        """Whether a body came with it, or comes."""
+        return self._body is not None
+
+    def replaceBody(self, body: Gathered | Streamed) -> None:
+        """Somebody has read all of the streamed body: from now on it is this."""
+        self._body = body
 
     @property
     def content(self) -> IO[bytes]:

@@ -1,0 +1,284 @@
+"""A resource that has another server answer: a reverse proxy.
+
+It holds, whatever clients and back ends do:
+
+- Bodies stream in both directions, each at the pace of the slower side.
+- Nothing that the strict parser refuses, or that was meant for one connection, is passed on.
+- A back end that cannot be reached, or answers nonsense, is a 502, one that is too slow a
+  504; one that fails in the middle of its answer cuts the answer off, so that a part is
+  never taken for the whole.
+- A request is made twice only if it is idempotent, has no body, and the connection, which
+  was used before, ended before any byte of an answer.
+- A client that goes away ends what the back end was asked for.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import unquote, unquote_to_bytes, urlsplit
+
+from reactorlib import error
+from reactorlib.endpoints import HostnameEndpoint, UNIXClientEndpoint, wrapClientTLS
+from reactorlib.protocols.haproxy import Trusted, isWithin, networks
+from reactorlib.protocols.http.clientconnection import (
+    TIMEOUT,
+    Answer,
+    Question,
+    RequestGenerationFailed,
+    ResponseFailed,
+    ResponseNeverReceived,
+    ResponseTimedOut,
+)
+from reactorlib.protocols.http.pool import HTTPConnectionPool
+from reactorlib.protocols.http.proxyfields import addClient, addVia, endToEnd
+from reactorlib.protocols.http.pump import Pump
+from reactorlib.protocols.http.resource import ErrorPage, Resource
+from reactorlib.protocols.http.response import Head
+from reactorlib.protocols.http.server import NOT_DONE_YET
+from reactorlib.protocols.http.status import (
+    BAD_GATEWAY,
+    BAD_REQUEST,
+    EARLY_HINTS,
+    GATEWAY_TIMEOUT,
+    NO_CONTENT,
+    NOT_ALLOWED,
+    PROCESSING,
+    RESPONSES,
+    SWITCHING,
+)
+from reactorlib.ssl import optionsForClientTLS
+
+logger = logging.getLogger("reactorlib")
+
+CONNECT_TIMEOUT = 10.0
+IDLE = 32  # connections to the back end
+IDLE_TIMEOUT = 10.0  # less than most servers wait for the next request
+IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"))
+TOO_SLOW = (ResponseTimedOut, error.TimeoutError, error.TCPTimedOutError)
+UNREACHABLE = (
+    ResponseFailed,
+    error.ConnectError,
+    error.ConnectionClosed,
+    error.ConnectionLimitReached,
+    error.VerifyError,
+    OSError,
+)
+PORTS = {"http": 80, "https": 443}
+
+
+class ReverseProxyResource(Resource):
+    """Answers for all places below it with what another server answers.
+
+    The place of the other is `path` and what follows the place of this resource, as it was
+    written by the client. `reactor` is by default that of the requests.
+
+    Attributes, which may be set before the first request:
+        timeout: seconds for each wait for the back end.
+        connectTimeout: seconds to connect.
+        passHost: whether the back end gets the client's Host, and not its own.
+        pool: the HTTPConnectionPool, once there was a request.
+
+    `trusted` are the networks (see haproxy.networks) of proxies whose Forwarded and
+    X-Forwarded-* fields are added to; those of all others are replaced. By default it is
+    nobody. Raises ValueError for what is no network.
+    """
+
+    isLeaf = True
+    streaming = True
+    timeout = TIMEOUT
+    connectTimeout = CONNECT_TIMEOUT
+    passHost = False
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        path: bytes | str,
+        reactor: Any = None,
+        trusted: Trusted = (),
+    ) -> None:
+        super().__init__()
+        self.host = host
+        self.port = port
+        self.path = path.encode("ascii") if isinstance(path, str) else path
+        self.reactor = reactor
+        self.pool: HTTPConnectionPool | None = None
+        self._networks = networks(trusted)
+        self._endpoint: Any = None
+        self._make_endpoint: Callable[[Any], Any] = self._over_tcp
+        name = f"[{host}]" if ":" in host else host
+        self._authority = (name if port == PORTS["http"] else f"{name}:{port}").encode("ascii")
+
+    @classmethod
+    def fromURL(cls, url: str, reactor: Any = None, trusted: Trusted = ()) -> ReverseProxyResource:
+        """One for `http://host:port/path`, `https://…` or `http+unix://%2Fsocket/path`.
+
+        The path of a UNIX socket stands quoted in the place of the host. Raises ValueError.
+        """
+        parts = urlsplit(url)
+        if not parts.netloc or parts.query or parts.fragment or "@" in parts.netloc:
+            raise ValueError(f"{url!r} is not scheme://host/path")
+        if parts.scheme == "http+unix":
+            proxy = cls("localhost", PORTS["http"], parts.path, reactor, trusted)
+            socket = unquote(parts.netloc)
+            proxy._make_endpoint = lambda reactor: UNIXClientEndpoint(
+                reactor, socket, timeout=proxy.connectTimeout
+            )
+            return proxy
+        if parts.scheme not in PORTS or not parts.hostname:
+            raise ValueError(f"{url!r} is neither http, https nor http+unix")
+        port = parts.port or PORTS[parts.scheme]
+        proxy = cls(parts.hostname, port, parts.path, reactor, trusted)
+        if parts.scheme == "https":
+            proxy._authority = parts.netloc.encode("ascii")
+            proxy._make_endpoint = proxy._over_tls
+        return proxy
+
+    def _over_tcp(self, reactor: Any) -> Any:
+        return HostnameEndpoint(reactor, self.host, self.port, timeout=self.connectTimeout)
+
+    def _over_tls(self, reactor: Any) -> Any:
+        return wrapClientTLS(optionsForClientTLS(self.host), self._over_tcp(reactor))
+
+    def render(self, request: Any) -> Any:
+        if _is_last(request):
+            request.setResponseCode(NO_CONTENT if request.method == b"OPTIONS" else NOT_ALLOWED)
+            return b""
+        target = self._target(request)
+        if target is None:
+            return ErrorPage(BAD_REQUEST, None, "There is no way up from here.").render(request)
+        return self._relay(request, self._question(request, target))
+
+    def _question(self, request: Any, target: bytes) -> Question:
+        headers = endToEnd(request.in_headers)
+        length = headers.getHeader(b"content-length")
+        question = Question(
+            request.method,
+            target,
+            headers,
+            request.body() if request.hasBody else None,
+            length,
+            headers.hasHeader(b"expect"),
+            lambda head: _pass_on_intermediate(request, head),
+            self.timeout,
+        )
+        headers.removeHeader(b"expect")
+        headers.removeHeader(b"content-length")
+        if length is not None and not request.hasBody:
+            headers.setRawHeaders(b"Content-Length", (b"0",))
+        if not self.passHost or not headers.hasHeader(b"host"):
+            headers.setRawHeaders(b"Host", (self._authority,))
+        addClient(headers, request, self._trusts(request.getClientAddress()))
+        addVia(headers)
+        return question
+
+    def _target(self, request: Any) -> bytes | None:
+        """What to ask the back end for; None if that is not below `path`."""
+        _, mark, query = request.uri.partition(b"?")
+        if not request.path.startswith(b"/"):
+            return b"*"  # of OPTIONS
+        names = request.path[1:].split(b"/")[len(request.prepath) :]
+        base = self.path.rstrip(b"/")
+        if base and any(map(_leads_up, names)):
+            return None
+        path = b"/".join([base, *names]) if names else self.path
+        return (path or b"/") + mark + query
+
+    def _trusts(self, address: Any) -> bool:
+        return bool(self._networks) and isWithin(address, self._networks)
+
+    async def _relay(self, request: Any, question: Question) -> int:
+        try:
+            answer = await self._ask(request, question)
+        except TOO_SLOW as slow:
+            return self._failed(request, GATEWAY_TIMEOUT, slow)
+        except RequestGenerationFailed:
+            request.abortConnection(False)
+            return NOT_DONE_YET
+        except UNREACHABLE as failed:
+            return self._failed(request, BAD_GATEWAY, failed)
+        try:
+            _begin(request, answer.head)
+            await Pump(request, answer).run()
+        except ResponseFailed as cut:
+            logger.warning("%r: the answer to %r was cut off: %s", self, request, cut)
+            request.abortConnection(False)
+        finally:
+            answer.abandon()
+        return NOT_DONE_YET
+
+    async def _ask(self, request: Any, question: Question) -> Answer:
+        answer = await self._first_or_second(request, question)
+        if answer.head.status == SWITCHING:
+            answer.abandon()
+            raise ResponseFailed("it switches to a protocol that nobody asked for")
+        return answer
+
+    async def _first_or_second(self, request: Any, question: Question) -> Answer:
+        pool, endpoint = self._back_end(request.chanRequest.reactor)
+        connection = await pool.getConnection(None, endpoint)
+        again = question.method in IDEMPOTENT and question.body is None
+        try:
+            return await connection.ask(question)
+        except ResponseNeverReceived:
+            if not again or connection.used == 0:
+                raise
+        connection = await pool.getConnection(None, endpoint, fresh=True)
+        return await connection.ask(question)
+
+    def _back_end(self, reactor: Any) -> tuple[HTTPConnectionPool, Any]:
+        if self.pool is None:
+            reactor = self.reactor or reactor
+            self.pool = HTTPConnectionPool(reactor)
+            self.pool.maxPersistentPerHost = IDLE
+            self.pool.cachedConnectionTimeout = IDLE_TIMEOUT
+            self._endpoint = self._make_endpoint(reactor)
+        return self.pool, self._endpoint
+
+    def _failed(self, request: Any, status: int, why: Exception) -> int:
+        """Nothing has been answered: say that the back end is at fault, but not how."""
+        logger.warning("%r: %r got no answer: %s", self, request, why)
+        request.render(ErrorPage(status, None, "The server behind this one has not answered."))
+        return NOT_DONE_YET
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._authority.decode()}{self.path.decode('latin-1')}>"
+
+
+def _is_last(request: Any) -> bool:
+    """Whether this is where the request was meant to end (RFC 9110, 7.6.2).
+
+    If not, one hop less is left.
+    """
+    hops = None
+    if request.method in (b"OPTIONS", b"TRACE"):
+        hops = request.in_headers.getHeader(b"max-forwards")
+    if hops:
+        request.in_headers.setHeader(b"max-forwards", hops - 1)
+    return hops == 0
+
+
+def _leads_up(name: bytes) -> bool:
+    """Whether a back end may take part of a name for the way up."""
+    return b".." in unquote_to_bytes(name).replace(b"\\", b"/").split(b"/")
+
+
+def _pass_on_intermediate(request: Any, head: Head) -> None:
+    if head.status in (PROCESSING, EARLY_HINTS):
+        request.writeIntermediateResponse(head.status, endToEnd(head.headers))
+
+
+def _begin(request: Any, head: Head) -> None:
+    """Take over the status and the fields; those that were set here stay."""
+    fields = endToEnd(head.headers)
+    fields.removeHeader(b"content-length")
+    if head.length >= 0 and head.status != NO_CONTENT:
+        fields.setRawHeaders(b"Content-Length", (b"%d" % head.length,))
+    for name, values in request.out_headers.getAllRawHeaders():
+        if not fields.hasHeader(name):
+            fields.setRawHeaders(name, values)
+    request.out_headers = fields
+    usual = head.reason == RESPONSES.get(head.status)
+    request.setResponseCode(head.status, None if usual else head.reason)

@@ -1,0 +1,84 @@
+"""What a proxy does to the fields of a message (RFC 9110, 7.6; RFC 7239).
+
+Fields that were meant for one connection end here, in both directions; and those that say
+for whom a request is made say what was seen here, behind what trusted proxies have said.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from reactorlib.address import IPv4Address, IPv6Address
+from reactorlib.protocols.http.fields.grammar import as_word
+from reactorlib.protocols.http.fields.hosts import parseHost
+from reactorlib.protocols.http.headers import Headers
+
+PSEUDONYM = b"1.1 reactorlib"
+HOP_BY_HOP = frozenset(
+    (
+        *(b"connection", b"keep-alive", b"te", b"trailer", b"transfer-encoding", b"upgrade"),
+        *(b"proxy", b"http2-settings"),  # a program behind CGI would take Proxy for HTTP_PROXY
+    )
+)
+CLIENTS = (b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto")
+
+
+def endToEnd(headers: Headers) -> Headers:
+    """A copy without what was meant for one connection: what Connection names, too."""
+    kept = headers.copy()
+    named = b",".join(headers.getRawHeaders(b"connection", ())).lower().split(b",")
+    gone = HOP_BY_HOP.union([name.strip(b" \t") for name in named])
+    for name in list(kept.names()):
+        if name in gone or name.startswith(b"proxy-"):
+            kept.removeHeader(name)
+    return kept
+
+
+def _withoutImitations(headers: Headers) -> None:
+    """Programs behind CGI and WSGI take X_Forwarded_For for X-Forwarded-For."""
+    for name in list(headers.names()):
+        if b"_" in name and name.replace(b"_", b"-") in CLIENTS:
+            headers.removeHeader(name)
+
+
+def addClient(headers: Headers, request: Any, trusted: bool) -> None:
+    """Say for whom a request is made; what was said before stays if that was `trusted`."""
+    _withoutImitations(headers)
+    if not trusted:
+        for name in CLIENTS:
+            headers.removeHeader(name)
+    peer = request.getClientAddress()
+    known = isinstance(peer, IPv4Address | IPv6Address)
+    node = peer.host.encode() if known else b"unknown"
+    scheme = b"https" if request.isSecure() else b"http"
+    host = _host(request)
+    _append(headers, b"X-Forwarded-For", node)
+    if not headers.hasHeader(b"x-forwarded-proto"):
+        headers.setRawHeaders(b"X-Forwarded-Proto", (scheme,))
+    if host and not headers.hasHeader(b"x-forwarded-host"):
+        headers.setRawHeaders(b"X-Forwarded-Host", (host,))
+    hop = b"for=%b;proto=%b" % (as_word(b"[%b]" % node if b":" in node else node), scheme)
+    if host:
+        hop += b";host=" + as_word(host)
+    _append(headers, b"Forwarded", hop)
+
+
+def addVia(headers: Headers) -> None:
+    """Say that this proxy was on the way (RFC 9110, 7.6.3)."""
+    _append(headers, b"Via", PSEUDONYM)
+
+
+def _append(headers: Headers, name: bytes, value: bytes) -> None:
+    """Add to the end of a list, in one field: some look only at the first."""
+    values = headers.getRawHeaders(name, ())
+    headers.setRawHeaders(name, (b", ".join([*values, value]),))
+
+
+def _host(request: Any) -> bytes:
+    """The Host that was asked for, if it can be one."""
+    value: bytes = request.getRequestHeader(b"host") or b""
+    try:
+        parseHost(value)
+    except ValueError:
+        return b""
+    return value
