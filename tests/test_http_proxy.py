@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from reactorlib import error
+from reactorlib.defer import Deferred
 from reactorlib.protocols.http.proxy import ReverseProxyResource
 from reactorlib.protocols.http.resource import Resource
 from tests.proxying import DONE, LOST, Proxied, fields_of
@@ -191,6 +192,44 @@ def test_ipv6_and_nobody() -> None:
     assert fields[b"forwarded"] == b"for=unknown;proto=http"
     assert fields[b"x-forwarded-for"] == b"unknown"
     assert b"x-forwarded-host" not in fields
+
+
+@pytest.mark.parametrize("target", [b"http://real.example/x", b"http://real.example?x"])
+def test_the_targets_host_goes_before_the_field(target: bytes) -> None:
+    proxied = Proxied()
+    proxied.proxy.passHost = True
+    proxied.get(target)
+    fields = fields_of(proxied.back_end().asked())
+    assert fields[b"host"] == b"real.example"
+    assert fields[b"x-forwarded-host"] == b"real.example"
+    proxied.connect()
+    proxied.get(b"/x?http://evil.example/")
+    assert fields_of(proxied.back_end().asked())[b"host"] == b"front.example"
+    proxied.connect()
+    proxied.send(b"GET / HTTP/1.0")
+    assert fields_of(proxied.back_end().asked())[b"host"] == b"back.example"
+
+
+def test_a_reactor_of_ones_own_is_not_needed() -> None:
+    proxied = Proxied()
+    proxied.proxy.reactor = None
+    proxied.get()
+    proxied.back_end().say(OK)
+    assert proxied.answer()[0] == 200
+
+
+def test_an_endpoint_of_ones_own() -> None:
+    connected: list[Any] = []
+
+    class Endpoint:
+        def connect(self, factory: Any) -> Deferred[Any]:
+            connected.append(factory)
+            return Deferred()
+
+    proxied = Proxied()
+    proxied.proxy.endpoint = Endpoint()
+    proxied.get()
+    assert len(connected) == 1
 
 
 def test_the_host_is_passed_if_that_is_asked_for() -> None:
@@ -614,6 +653,24 @@ def test_a_client_that_goes_away_in_its_body(caplog: pytest.LogCaptureFixture) -
     proxied.send(b"POST / HTTP/1.1", b"Host: x", b"Content-Length: 100", body=b"x")
     back = proxied.back_end()
     proxied.lose()
+    assert back.transport.disconnected
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize(("more", "status"), [(b"zz\r\n", 400), (b"7fffffff\r\n", 413), (b"", 408)])
+def test_a_body_that_is_refused_on_the_way(
+    more: bytes, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    proxied = Proxied()
+    proxied.send(b"POST / HTTP/1.1", b"Host: x", b"Transfer-Encoding: chunked", body=b"1\r\na\r\n")
+    back = proxied.back_end()
+    assert back.asked().endswith(b"1\r\na\r\n")
+    if more:
+        proxied.channel.dataReceived(more)
+    else:
+        proxied.clock.advance(241)
+    assert proxied.answer()[0] == status
+    assert back.asked() == b""
     assert back.transport.disconnected
     assert caplog.text == ""
 

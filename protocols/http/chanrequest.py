@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from zope.interface import implementer
 
 from reactorlib.defer import CancelledError, Deferred, ensureDeferred
+from reactorlib.error import ConnectionClosed
 from reactorlib.failure import Failure
 from reactorlib.interfaces import INegotiated, IPushProducer
 from reactorlib.protocols.http.framing import (
@@ -266,8 +267,8 @@ class ChannelRequest:
 
     def _failed(self, failure: Failure) -> None:
         """The application raised."""
-        if self._framing == FINISHED and failure.check(CancelledError):
-            return
+        if self.request is None and failure.check(CancelledError, ConnectionClosed):
+            return  # it was told that the client is lost, and has ended with that
         logger.error(
             "Unhandled error in %r: %s", self, failure.getErrorMessage(), exc_info=failure.value
         )

@@ -317,8 +317,8 @@ class ClientConnection(Protocol):
 
     def release(self) -> None:
         """The answer has come, and another request may be sent."""
-        if self.idle is None or self.transport.disconnecting:
-            self.transport.abortConnection()
+        if self.idle is None:
+            self.transport.loseConnection()
         else:
             self.idle(self)
 

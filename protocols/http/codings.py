@@ -99,11 +99,12 @@ class Inflated:
     Raises TooMuch, or ValueError for what is not of the coding, or ends too early.
     """
 
-    __slots__ = ("_left", "_stream")
+    __slots__ = ("_limit", "_stream", "total")
 
     def __init__(self, coding: bytes, limit: int) -> None:
         self._stream = zlib.decompressobj(GZIP_WINDOW if coding == b"gzip" else DEFLATE_WINDOW)
-        self._left = limit
+        self._limit = limit
+        self.total = 0  # bytes so far
 
     def add(self, data: bytes) -> list[bytes]:
         """The pieces that this data is."""
@@ -115,8 +116,8 @@ class Inflated:
                 piece = self._stream.decompress(data, AT_ONCE)
             except zlib.error as wrong:
                 raise ValueError(str(wrong)) from None
-            self._left -= len(piece)
-            if self._left < 0:
+            self.total += len(piece)
+            if self.total > self._limit:
                 raise TooMuch
             pieces.append(piece)
             data = self._stream.unconsumed_tail or self._stream.unused_data

@@ -7,6 +7,7 @@ would have done.
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterable
 from typing import Any
 
 from reactorlib.protocols.http.body import Gathered
@@ -22,15 +23,24 @@ def lookUp(resource: Any, request: Any) -> Any:
     return resource
 
 
+async def gather(pieces: AsyncIterable[bytes]) -> Gathered:
+    """All of a body. What its iterator raises is raised, and nothing is left behind."""
+    gathered = Gathered()
+    try:
+        async for piece in pieces:
+            gathered.add(piece)
+    except BaseException:
+        gathered.close()
+        raise
+    gathered.end()
+    return gathered
+
+
 async def handOn(request: Any, resource: Any) -> int:
     """Have what is found from this resource on answer, with the body that it wants."""
     found = lookUp(resource, request)
     if request.hasBody and not found.streaming:
-        gathered = Gathered()
-        async for piece in request.body():
-            gathered.add(piece)
-        gathered.end()
-        request.replaceBody(gathered)
+        request.replaceBody(await gather(request.body()))
     return answerBy(request, found)
 
 

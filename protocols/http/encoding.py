@@ -13,16 +13,19 @@ length: do not wrap pages that do both (the BREACH attack).
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from zope.interface import implementer
+
 from reactorlib.protocols.http.body import AHEAD, Gathered, Streamed
 from reactorlib.protocols.http.codings import Compressor, Inflated, TooMuch, available
-from reactorlib.protocols.http.delegate import answerBy, handOn, lookUp
+from reactorlib.protocols.http.delegate import answerBy, gather, handOn, lookUp
 from reactorlib.protocols.http.fields.accept import negotiateEncoding
 from reactorlib.protocols.http.framing import content_length
 from reactorlib.protocols.http.headers import Headers
+from reactorlib.protocols.http.interfaces import IChanRequest
 from reactorlib.protocols.http.resource import ErrorPage, Resource
 from reactorlib.protocols.http.status import (
     BAD_REQUEST,
@@ -104,6 +107,7 @@ class EncodingResourceWrapper(Resource):
             )
 
 
+@implementer(IChanRequest)
 class CompressingChanRequest:
     """What carries a request (IChanRequest), with bodies of answers coded on their way."""
 
@@ -226,21 +230,14 @@ class DecodingResourceWrapper(Resource):
         return self._inflate(request, Inflated(inflated, self._limit))
 
     async def _inflate(self, request: Any, inflated: Inflated) -> int:
-        gathered = Gathered()
-        length = 0
         try:
-            async for data in request.body():
-                for piece in inflated.add(data):
-                    gathered.add(piece)
-                    length += len(piece)
-            inflated.end()
+            gathered = await gather(_pieces(request, inflated))
         except TooMuch:
             return answerBy(request, ErrorPage(REQUEST_ENTITY_TOO_LARGE))
         except ValueError as wrong:
             return answerBy(request, ErrorPage(BAD_REQUEST, None, str(wrong)))
-        gathered.end()
         request.in_headers.removeHeader(b"content-encoding")
-        request.in_headers.setHeader(b"content-length", length)
+        request.in_headers.setHeader(b"content-length", inflated.total)
         found = lookUp(self._original, request)
         request.replaceBody(_streamed(request, gathered) if found.streaming else gathered)
         return answerBy(request, found)
@@ -252,6 +249,14 @@ def _codings_of_body(request: Any) -> list[bytes]:
         return []
     codings = request.in_headers.getHeader(b"content-encoding", (b"",))
     return [coding for coding in codings if coding != IDENTITY]
+
+
+async def _pieces(request: Any, inflated: Inflated) -> AsyncIterator[bytes]:
+    """The body of a request, inflated."""
+    async for data in request.body():
+        for piece in inflated.add(data):
+            yield piece
+    inflated.end()
 
 
 def _streamed(request: Any, gathered: Gathered) -> Streamed:

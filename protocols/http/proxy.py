@@ -15,12 +15,11 @@ It holds, whatever clients and back ends do:
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
 from reactorlib import error
-from reactorlib.endpoints import HostnameEndpoint, UNIXClientEndpoint, wrapClientTLS
+from reactorlib.endpoints import clientFromString, quoteStringArgument
 from reactorlib.protocols.haproxy import Trusted, isWithin, networks
 from reactorlib.protocols.http.clientconnection import (
     TIMEOUT,
@@ -32,7 +31,7 @@ from reactorlib.protocols.http.clientconnection import (
     ResponseTimedOut,
 )
 from reactorlib.protocols.http.pool import HTTPConnectionPool
-from reactorlib.protocols.http.proxyfields import addClient, addVia, endToEnd
+from reactorlib.protocols.http.proxyfields import addClient, addVia, endToEnd, hostOf
 from reactorlib.protocols.http.pump import Pump
 from reactorlib.protocols.http.resource import ErrorPage, Resource
 from reactorlib.protocols.http.response import Head
@@ -48,11 +47,10 @@ from reactorlib.protocols.http.status import (
     RESPONSES,
     SWITCHING,
 )
-from reactorlib.ssl import optionsForClientTLS
 
 logger = logging.getLogger("reactorlib")
 
-CONNECT_TIMEOUT = 10.0
+CONNECT_TIMEOUT = 10.0  # seconds
 IDLE = 32  # connections to the back end
 IDLE_TIMEOUT = 10.0  # less than most servers wait for the next request
 IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"))
@@ -76,7 +74,7 @@ class ReverseProxyResource(Resource):
 
     Attributes, which may be set before the first request:
         timeout: seconds for each wait for the back end.
-        connectTimeout: seconds to connect.
+        endpoint: how to connect: an endpoint, or a string for clientFromString.
         passHost: whether the back end gets the client's Host, and not its own.
         pool: the HTTPConnectionPool, once there was a request.
 
@@ -88,7 +86,6 @@ class ReverseProxyResource(Resource):
     isLeaf = True
     streaming = True
     timeout = TIMEOUT
-    connectTimeout = CONNECT_TIMEOUT
     passHost = False
 
     def __init__(
@@ -104,10 +101,9 @@ class ReverseProxyResource(Resource):
         self.port = port
         self.path = path.encode("ascii") if isinstance(path, str) else path
         self.reactor = reactor
+        self.endpoint: Any = _description("tcp", host, str(port))
         self.pool: HTTPConnectionPool | None = None
         self._networks = networks(trusted)
-        self._endpoint: Any = None
-        self._make_endpoint: Callable[[Any], Any] = self._over_tcp
         name = f"[{host}]" if ":" in host else host
         self._authority = (name if port == PORTS["http"] else f"{name}:{port}").encode("ascii")
 
@@ -115,17 +111,15 @@ class ReverseProxyResource(Resource):
     def fromURL(cls, url: str, reactor: Any = None, trusted: Trusted = ()) -> ReverseProxyResource:
         """One for `http://host:port/path`, `https://…` or `http+unix://%2Fsocket/path`.
 
-        The path of a UNIX socket stands quoted in the place of the host. Raises ValueError.
+        The path of a UNIX socket stands quoted in the place of the host. The server of an
+        https one has to prove its name. Raises ValueError.
         """
         parts = urlsplit(url)
         if not parts.netloc or parts.query or parts.fragment or "@" in parts.netloc:
             raise ValueError(f"{url!r} is not scheme://host/path")
         if parts.scheme == "http+unix":
             proxy = cls("localhost", PORTS["http"], parts.path, reactor, trusted)
-            socket = unquote(parts.netloc)
-            proxy._make_endpoint = lambda reactor: UNIXClientEndpoint(
-                reactor, socket, timeout=proxy.connectTimeout
-            )
+            proxy.endpoint = _description("unix", unquote(parts.netloc))
             return proxy
         if parts.scheme not in PORTS or not parts.hostname:
             raise ValueError(f"{url!r} is neither http, https nor http+unix")
@@ -133,14 +127,8 @@ class ReverseProxyResource(Resource):
         proxy = cls(parts.hostname, port, parts.path, reactor, trusted)
         if parts.scheme == "https":
             proxy._authority = parts.netloc.encode("ascii")
-            proxy._make_endpoint = proxy._over_tls
+            proxy.endpoint = _description("tls", parts.hostname, str(port))
         return proxy
-
-    def _over_tcp(self, reactor: Any) -> Any:
-        return HostnameEndpoint(reactor, self.host, self.port, timeout=self.connectTimeout)
-
-    def _over_tls(self, reactor: Any) -> Any:
-        return wrapClientTLS(optionsForClientTLS(self.host), self._over_tcp(reactor))
 
     def render(self, request: Any) -> Any:
         if _is_last(request):
@@ -168,22 +156,22 @@ class ReverseProxyResource(Resource):
         headers.removeHeader(b"content-length")
         if length is not None and not request.hasBody:
             headers.setRawHeaders(b"Content-Length", (b"0",))
-        if not self.passHost or not headers.hasHeader(b"host"):
-            headers.setRawHeaders(b"Host", (self._authority,))
+        host = hostOf(request) if self.passHost else b""
+        headers.setRawHeaders(b"Host", (host or self._authority,))
         addClient(headers, request, self._trusts(request.getClientAddress()))
         addVia(headers)
         return question
 
     def _target(self, request: Any) -> bytes | None:
         """What to ask the back end for; None if that is not below `path`."""
-        _, mark, query = request.uri.partition(b"?")
+        mark, query = request.uri.partition(b"?")[1:]
         if not request.path.startswith(b"/"):
             return b"*"  # of OPTIONS
         names = request.path[1:].split(b"/")[len(request.prepath) :]
         base = self.path.rstrip(b"/")
         if base and any(map(_leads_up, names)):
             return None
-        path = b"/".join([base, *names]) if names else self.path
+        path: bytes = b"/".join([base, *names]) if names else self.path
         return (path or b"/") + mark + query
 
     def _trusts(self, address: Any) -> bool:
@@ -195,8 +183,7 @@ class ReverseProxyResource(Resource):
         except TOO_SLOW as slow:
             return self._failed(request, GATEWAY_TIMEOUT, slow)
         except RequestGenerationFailed:
-            request.abortConnection(False)
-            return NOT_DONE_YET
+            return NOT_DONE_YET  # the client has gone, or was refused while it sent its body
         except UNREACHABLE as failed:
             return self._failed(request, BAD_GATEWAY, failed)
         try:
@@ -217,25 +204,26 @@ class ReverseProxyResource(Resource):
         return answer
 
     async def _first_or_second(self, request: Any, question: Question) -> Answer:
-        pool, endpoint = self._back_end(request.chanRequest.reactor)
-        connection = await pool.getConnection(None, endpoint)
+        pool = self._pool(request)
+        connection = await pool.getConnection(None, self.endpoint)
         again = question.method in IDEMPOTENT and question.body is None
         try:
             return await connection.ask(question)
         except ResponseNeverReceived:
             if not again or connection.used == 0:
                 raise
-        connection = await pool.getConnection(None, endpoint, fresh=True)
+        connection = await pool.getConnection(None, self.endpoint, fresh=True)
         return await connection.ask(question)
 
-    def _back_end(self, reactor: Any) -> tuple[HTTPConnectionPool, Any]:
+    def _pool(self, request: Any) -> HTTPConnectionPool:
         if self.pool is None:
-            reactor = self.reactor or reactor
+            reactor = self.reactor or request.chanRequest.reactor
+            if isinstance(self.endpoint, str):
+                self.endpoint = clientFromString(reactor, self.endpoint)
             self.pool = HTTPConnectionPool(reactor)
             self.pool.maxPersistentPerHost = IDLE
             self.pool.cachedConnectionTimeout = IDLE_TIMEOUT
-            self._endpoint = self._make_endpoint(reactor)
-        return self.pool, self._endpoint
+        return self.pool
 
     def _failed(self, request: Any, status: int, why: Exception) -> int:
         """Nothing has been answered: say that the back end is at fault, but not how."""
@@ -245,6 +233,12 @@ class ReverseProxyResource(Resource):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._authority.decode()}{self.path.decode('latin-1')}>"
+
+
+def _description(kind: str, *fields: str) -> str:
+    """An endpoint as a string."""
+    quoted = map(quoteStringArgument, fields)
+    return ":".join([kind, *quoted, f"timeout={CONNECT_TIMEOUT:g}"])
 
 
 def _is_last(request: Any) -> bool:

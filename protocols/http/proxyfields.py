@@ -10,7 +10,6 @@ from typing import Any
 
 from reactorlib.address import IPv4Address, IPv6Address
 from reactorlib.protocols.http.fields.grammar import as_word
-from reactorlib.protocols.http.fields.hosts import parseHost
 from reactorlib.protocols.http.headers import Headers
 
 PSEUDONYM = b"1.1 reactorlib"
@@ -51,7 +50,7 @@ def addClient(headers: Headers, request: Any, trusted: bool) -> None:
     known = isinstance(peer, IPv4Address | IPv6Address)
     node = peer.host.encode() if known else b"unknown"
     scheme = b"https" if request.isSecure() else b"http"
-    host = _host(request)
+    host = hostOf(request)
     _append(headers, b"X-Forwarded-For", node)
     if not headers.hasHeader(b"x-forwarded-proto"):
         headers.setRawHeaders(b"X-Forwarded-Proto", (scheme,))
@@ -74,11 +73,10 @@ def _append(headers: Headers, name: bytes, value: bytes) -> None:
     headers.setRawHeaders(name, (b", ".join([*values, value]),))
 
 
-def _host(request: Any) -> bytes:
-    """The Host that was asked for, if it can be one."""
-    value: bytes = request.getRequestHeader(b"host") or b""
-    try:
-        parseHost(value)
-    except ValueError:
-        return b""
-    return value
+def hostOf(request: Any) -> bytes:
+    """What was asked for: the target's, if it has one, goes before Host (RFC 9112, 3.2.2)."""
+    scheme, mark, rest = request.uri.partition(b"://")
+    if mark and not scheme.startswith(b"/"):
+        authority: bytes = rest.partition(b"/")[0].partition(b"?")[0]
+        return authority
+    return request.getRequestHeader(b"host") or b""
