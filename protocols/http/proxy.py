@@ -171,8 +171,8 @@ class ReverseProxyResource(Resource):
         base = self.path.rstrip(b"/")
         if base and any(map(_leads_up, names)):
             return None
-        path: bytes = b"/".join([base, *names]) if names else self.path
-        return (path or b"/") + mark + query
+        path = b"/".join([base, *names]) if names else self.path
+        return b"".join([path or b"/", mark, query])
 
     def _trusts(self, address: Any) -> bool:
         return bool(self._networks) and isWithin(address, self._networks)
