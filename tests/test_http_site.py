@@ -173,7 +173,21 @@ def test_later_answers() -> None:
         browser.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         assert browser.answers() == []
         later.callback(b"late")
-        assert browser.answers()[0][2] == b"late"
+        ((_, fields, page),) = browser.answers()
+        assert (fields[b"content-length"], page) == (b"4", b"late")
+
+
+def test_the_rest_of_an_answer() -> None:
+    def begun(request: Any) -> bytes:
+        request.write(b"first, ")
+        return b"second"
+
+    async def later(request: Any) -> bytes:
+        request.write(b"first, ")
+        return b"second"
+
+    for page in (begun, later):
+        assert Browser(Page(page, leaf=True)).get(b"/")[2] == b"first, second"
 
 
 def test_not_done_yet() -> None:

@@ -145,10 +145,17 @@ class Request(BasicRequest):
             self._refuse_method(refused.allowedMethods)
             return
         if isinstance(result, bytes):
-            self.write(result)
-            self.finish()
+            self._answer(result)
         elif result is not NOT_DONE_YET:
             self._answer_later(result)
+
+    def _answer(self, body: bytes) -> None:
+        """All of the answer, or the rest of it; if it is all, however late, it has a length."""
+        if self.startedWriting or self._first is not None:
+            self.write(body)
+        else:
+            self._first = body
+        self.finish()
 
     def _refuse_method(self, allowed: tuple[bytes, ...]) -> None:
         self.setResponseHeader(b"Allow", b", ".join(allowed))
@@ -169,8 +176,7 @@ class Request(BasicRequest):
     async def _await(self, result: Any) -> None:
         answer = await result
         if isinstance(answer, bytes):
-            self.write(answer)
-            self.finish()
+            self._answer(answer)
         elif answer is not NOT_DONE_YET:
             self._answer_later(answer)
 
