@@ -124,6 +124,13 @@ def test_who_gives_up() -> None:
     assert peer.transport.disconnected
 
 
+def test_who_gives_up_at_once_is_told_no_more() -> None:
+    peer = Peer()
+    peer.connection.ask(Question(b"GET", b"/", Headers())).addCallback(Answer.abandon)
+    peer.say(OK + b"he")
+    assert peer.transport.disconnected
+
+
 def test_the_time_of_a_reader_does_not_count() -> None:
     peer = Peer()
     found = peer.ask(timeout=5)

@@ -20,6 +20,8 @@ from reactorlib.protocols.http.encoding import EncodingResourceWrapper
 from reactorlib.protocols.http.proxy import ReverseProxyResource
 from reactorlib.protocols.http.resource import Resource
 from reactorlib.protocols.http.server import Site
+from reactorlib.ssl import CertificateOptions
+from reactorlib.testing.certificates import Authority
 from reactorlib.testing.contract.tcp_peers import Net, reset
 from tests.on_backends import OnEveryBackend
 
@@ -216,6 +218,29 @@ class TestProxy(OnEveryBackend):
             free.bind((HOST, 0))
             port = serve(f"http://{HOST}:{free.getsockname()[1]}")
             assert self.in_thread(reactor, asked, port, "/")[0] == 502
+
+    def test_over_tls(
+        self,
+        reactor: Any,
+        net: Net,
+        serve: Callable[..., int],
+        proxies: list[ReverseProxyResource],
+        tmp_path: Path,
+    ) -> None:
+        authority = Authority(tmp_path)
+        own = authority.issue("back.example")
+        settings = CertificateOptions(own.privateKey, own.certificate)
+        back_end = reactor.listenSSL(0, Site(Digest()), settings, interface=HOST)
+        net.ports.append(back_end)
+        number = back_end.getHost().port
+        port = serve("https://back.example")
+        wrong = serve("https://back.example")
+        place = f"tls:{HOST}:{number}:trustRoots={authority.root}:hostname="
+        proxies[0].endpoint = place + "back.example"
+        proxies[1].endpoint = place + "else.example"
+        body = self.in_thread(reactor, asked, port, "/", BIG)[2]
+        assert body == hashlib.sha256(BIG).digest()
+        assert self.in_thread(reactor, asked, wrong, "/")[0] == 502
 
     def test_a_back_end_that_does_not_answer(
         self, reactor: Any, serve: Callable[..., int], proxies: list[ReverseProxyResource]

@@ -269,9 +269,8 @@ class Exchange:
         """The body comes anyway."""
 
     def pauseProducing(self) -> None:
-        if not self._over:
-            self._paused = True
-            self._transport.pauseProducing()
+        self._paused = True
+        self._transport.pauseProducing()
 
     def resumeProducing(self) -> None:
         if not self._over:
