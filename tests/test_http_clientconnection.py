@@ -15,6 +15,7 @@ from reactorlib.protocols.http.clientconnection import (
     Question,
     RequestGenerationFailed,
     ResponseFailed,
+    ResponseNeverReceived,
     ResponseTimedOut,
 )
 from reactorlib.protocols.http.headers import Headers
@@ -223,3 +224,23 @@ def test_the_last_used_is_taken_and_the_others_end() -> None:
     clock.advance(50)
     assert first.transport.disconnecting
     assert not second.transport.disconnecting
+
+
+def test_what_cannot_be_asked_costs_the_connection() -> None:
+    """Nobody else would end it."""
+    endpoint = Endpoint()
+    pool = HTTPConnectionPool(Clock())
+    asking = ensureDeferred(pool.ask("one", endpoint, Question(b"GET", b"/ x", Headers())))
+    assert result_of(asking).check(ValueError)
+    assert endpoint.made[0].transport.disconnecting
+
+
+def test_a_second_try_can_be_forbidden() -> None:
+    endpoint = Endpoint()
+    pool = HTTPConnectionPool(Clock())
+    pool.retryAutomatically = False
+    connection = used(pool, "one", endpoint)
+    asking = ensureDeferred(pool.ask("one", endpoint, Question(b"GET", b"/", Headers())))
+    connection.connectionLost(Failure(LOST))
+    assert result_of(asking).check(ResponseNeverReceived)
+    assert len(endpoint.made) == 1

@@ -278,6 +278,21 @@ def test_no_way_out_of_the_path(way: bytes) -> None:
     assert proxied.clock.tcpClients == []
 
 
+def test_whatever_may_stand_in_a_request_can_be_passed_on(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """What the front accepts, the back's head does not refuse: that would be a 500."""
+    for byte in range(256):
+        proxied = Proxied()
+        character = bytes([byte])
+        proxied.get(b"/a%bb" % character, b"X: a%bb" % character)
+        assert proxied.clock.tcpClients or proxied.said().startswith(b"HTTP/1.1 400 ")
+        proxied = Proxied()
+        proxied.get(method=b"G%bT" % character)
+        assert proxied.clock.tcpClients or proxied.said()[9:12] in (b"400", b"501", b"505", b"200")
+    assert caplog.text == ""
+
+
 def test_options_for_the_server_as_a_whole() -> None:
     proxied = Proxied()
     proxied.get(b"*", method=b"OPTIONS")

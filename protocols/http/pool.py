@@ -6,7 +6,14 @@ from typing import Any
 
 from reactorlib.defer import Deferred, DeferredList, succeed
 from reactorlib.protocol import Factory
-from reactorlib.protocols.http.clientconnection import ClientConnection
+from reactorlib.protocols.http.clientconnection import (
+    Answer,
+    ClientConnection,
+    Question,
+    ResponseNeverReceived,
+)
+
+IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"))
 
 
 class _Connections(Factory):
@@ -20,7 +27,10 @@ class HTTPConnectionPool:
     `maxPersistentPerHost`: how many are kept for one key; more are closed.
     `cachedConnectionTimeout`: seconds that one is kept. Only the last used is taken: those
     that are not needed end by themselves. Without `persistent` none is kept.
+    `retryAutomatically`: whether `ask` may try twice.
     """
+
+    retryAutomatically = True
 
     maxPersistentPerHost = 2
     cachedConnectionTimeout = 240.0
@@ -31,6 +41,28 @@ class HTTPConnectionPool:
         self._idle: dict[Any, list[ClientConnection]] = {}
         self._timers: dict[ClientConnection, Any] = {}
         self._closed: dict[ClientConnection, Deferred[None]] = {}
+
+    async def ask(self, key: Any, endpoint: Any, question: Question) -> Answer:
+        """Send a request on one of the connections. Raises what getConnection and ask do.
+
+        A kept connection may have ended meanwhile. A request that is idempotent and has no
+        body is then sent once more, on a new one (RFC 9110, 9.2.2).
+        """
+        again = self.retryAutomatically and question.body is None
+        connection = await self.getConnection(key, endpoint)
+        try:
+            return await self._sent(connection, question)
+        except ResponseNeverReceived:
+            if not again or connection.used == 0 or question.method not in IDEMPOTENT:
+                raise
+        return await self._sent(await self.getConnection(key, endpoint, fresh=True), question)
+
+    def _sent(self, connection: ClientConnection, question: Question) -> Deferred[Answer]:
+        try:
+            return connection.ask(question)
+        except ValueError:
+            connection.transport.loseConnection()
+            raise
 
     def getConnection(
         self, key: Any, endpoint: Any, fresh: bool = False

@@ -27,7 +27,6 @@ from reactorlib.protocols.http.clientconnection import (
     Question,
     RequestGenerationFailed,
     ResponseFailed,
-    ResponseNeverReceived,
     ResponseTimedOut,
 )
 from reactorlib.protocols.http.pool import HTTPConnectionPool
@@ -53,7 +52,6 @@ logger = logging.getLogger("reactorlib")
 CONNECT_TIMEOUT = 10.0  # seconds
 IDLE = 32  # connections to the back end
 IDLE_TIMEOUT = 10.0  # less than most servers wait for the next request
-IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"))
 TOO_SLOW = (ResponseTimedOut, error.TimeoutError, error.TCPTimedOutError)
 UNREACHABLE = (
     ResponseFailed,
@@ -141,14 +139,14 @@ class ReverseProxyResource(Resource):
 
     def _question(self, request: Any, target: bytes) -> Question:
         headers = endToEnd(request.in_headers)
-        length = headers.getHeader(b"content-length")
+        length = request.in_headers.getHeader(b"content-length")
         question = Question(
             request.method,
             target,
             headers,
             request.body() if request.hasBody else None,
             length,
-            headers.hasHeader(b"expect"),
+            request.in_headers.hasHeader(b"expect"),
             lambda head: _pass_on_intermediate(request, head),
             self.timeout,
         )
@@ -159,7 +157,7 @@ class ReverseProxyResource(Resource):
         host = hostOf(request) if self.passHost else b""
         headers.setRawHeaders(b"Host", (host or self._authority,))
         addClient(headers, request, self._trusts(request.getClientAddress()))
-        addVia(headers)
+        addVia(headers, request)
         return question
 
     def _target(self, request: Any) -> bytes | None:
@@ -197,23 +195,11 @@ class ReverseProxyResource(Resource):
         return NOT_DONE_YET
 
     async def _ask(self, request: Any, question: Question) -> Answer:
-        answer = await self._first_or_second(request, question)
+        answer = await self._pool(request).ask(None, self.endpoint, question)
         if answer.head.status == SWITCHING:
             answer.abandon()
             raise ResponseFailed("it switches to a protocol that nobody asked for")
         return answer
-
-    async def _first_or_second(self, request: Any, question: Question) -> Answer:
-        pool = self._pool(request)
-        connection = await pool.getConnection(None, self.endpoint)
-        again = question.method in IDEMPOTENT and question.body is None
-        try:
-            return await connection.ask(question)
-        except ResponseNeverReceived:
-            if not again or connection.used == 0:
-                raise
-        connection = await pool.getConnection(None, self.endpoint, fresh=True)
-        return await connection.ask(question)
 
     def _pool(self, request: Any) -> HTTPConnectionPool:
         if self.pool is None:

@@ -19,6 +19,7 @@ HOP_BY_HOP = frozenset(
         *(b"proxy", b"http2-settings"),  # a program behind CGI would take Proxy for HTTP_PROXY
     )
 )
+NO_HEADERS = Headers()
 CLIENTS = (b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto")
 
 
@@ -27,49 +28,44 @@ def endToEnd(headers: Headers) -> Headers:
     kept = headers.copy()
     named = b",".join(headers.getRawHeaders(b"connection", ())).lower().split(b",")
     gone = HOP_BY_HOP.union([name.strip(b" \t") for name in named])
-    for name in list(kept.names()):
+    for name in headers.names():
         if name in gone or name.startswith(b"proxy-"):
             kept.removeHeader(name)
     return kept
 
 
-def _withoutImitations(headers: Headers) -> None:
-    """Programs behind CGI and WSGI take X_Forwarded_For for X-Forwarded-For."""
-    for name in list(headers.names()):
-        if b"_" in name and name.replace(b"_", b"-") in CLIENTS:
-            headers.removeHeader(name)
-
-
 def addClient(headers: Headers, request: Any, trusted: bool) -> None:
-    """Say for whom a request is made; what was said before stays if that was `trusted`."""
-    _withoutImitations(headers)
-    if not trusted:
-        for name in CLIENTS:
+    """Say for whom a request is made; what it said itself stays if it was `trusted`."""
+    came: Headers = request.in_headers
+    for name in came.names():
+        # Programs behind CGI and WSGI take X_Forwarded_For for X-Forwarded-For.
+        if name.replace(b"_", b"-") in CLIENTS and (not trusted or b"_" in name):
             headers.removeHeader(name)
     peer = request.getClientAddress()
     known = isinstance(peer, IPv4Address | IPv6Address)
     node = peer.host.encode() if known else b"unknown"
     scheme = b"https" if request.isSecure() else b"http"
     host = hostOf(request)
-    _append(headers, b"X-Forwarded-For", node)
+    hop = b"for=%b;proto=%b" % (as_word(b"[%b]" % node if b":" in node else node), scheme)
+    if host:
+        hop += b";host=" + as_word(host)
+    before = came if trusted else NO_HEADERS
+    _append(headers, before, b"X-Forwarded-For", node)
+    _append(headers, before, b"Forwarded", hop)
     if not headers.hasHeader(b"x-forwarded-proto"):
         headers.setRawHeaders(b"X-Forwarded-Proto", (scheme,))
     if host and not headers.hasHeader(b"x-forwarded-host"):
         headers.setRawHeaders(b"X-Forwarded-Host", (host,))
-    hop = b"for=%b;proto=%b" % (as_word(b"[%b]" % node if b":" in node else node), scheme)
-    if host:
-        hop += b";host=" + as_word(host)
-    _append(headers, b"Forwarded", hop)
 
 
-def addVia(headers: Headers) -> None:
+def addVia(headers: Headers, request: Any) -> None:
     """Say that this proxy was on the way (RFC 9110, 7.6.3)."""
-    _append(headers, b"Via", PSEUDONYM)
+    _append(headers, request.in_headers, b"Via", PSEUDONYM)
 
 
-def _append(headers: Headers, name: bytes, value: bytes) -> None:
+def _append(headers: Headers, before: Headers, name: bytes, value: bytes) -> None:
     """Add to the end of a list, in one field: some look only at the first."""
-    values = headers.getRawHeaders(name, ())
+    values = before.getRawHeaders(name, ())
     headers.setRawHeaders(name, (b", ".join([*values, value]),))
 
 

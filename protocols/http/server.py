@@ -41,6 +41,7 @@ class Request(BasicRequest):
         path: the place that was asked for, bytes, quoted as it came.
         prepath, postpath: names before and after the resource, lists of bytes, unquoted.
         content: the body, a file; empty for a resource that streams.
+        user: who asks, once that was proved (see `auth`); None before.
     """
 
     site: Any = None  # set on a class of each Site's own
@@ -48,6 +49,7 @@ class Request(BasicRequest):
     prepath: list[bytes]
     postpath: list[bytes]
     resource: Any = None
+    user: Any = None
     _body: Gathered | Streamed | None = None
     _args: dict[bytes, list[bytes]] | None = None
     _notifications: list[Deferred[None]] | None = None
