@@ -12,6 +12,8 @@ from reactorlib.protocols.http.server import Site
 from reactorlib.testing import MemoryReactorClock, StringTransport
 from tests.webserver import answers
 
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+
 DONE = error.ConnectionDone()
 LOST = error.ConnectionLost()
 

@@ -6,8 +6,7 @@ import pytest
 
 from reactorlib.protocols.http.corpus import REQUESTS, RESPONSES, Case
 from reactorlib.protocols.http.parser import HTTPParseError, RequestHead
-from tests.proxying import DONE, Proxied
-from tests.test_http_proxy import OK
+from tests.proxying import DONE, OK, Proxied
 
 
 def identifier(case: Case) -> str:

@@ -72,7 +72,7 @@ class Question:
         for part in (self.method, self.target):
             if not part or not all(0x20 < byte < 0x7F for byte in part):
                 raise ValueError(f"{part!r} cannot stand in the first line of a request")
-        lines = [b"%b %b HTTP/1.1\r\n" % (self.method, self.target), *self.headers.lines()]
+        lines = [b"%b %b HTTP/1.1\r\n" % (self.method, self.target), self.headers.toBytes()]
         if self.body is not None:
             if self.length is None:
                 lines.append(b"Transfer-Encoding: chunked\r\n")
