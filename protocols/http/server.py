@@ -49,6 +49,7 @@ class Request(BasicRequest):
         prepath, postpath: names before and after the resource, lists of bytes, unquoted.
         content: the body, a file; empty for a resource that streams, and for a multipart form.
         formLimits: how large a form may be.
+        user: who asks, once that was proved (see `auth`); None before.
     """
 
     site: Any = None  # set on a class of each Site's own
@@ -57,6 +58,7 @@ class Request(BasicRequest):
     postpath: list[bytes]
     resource: Any = None
     formLimits = FormLimits()
+    user: Any = None
     _body: Gathered | Streamed | None = None
     _args: dict[bytes, list[bytes]] | None = None
     _notifications: list[Deferred[None]] | None = None
@@ -64,10 +66,11 @@ class Request(BasicRequest):
 
     def process(self) -> None:
         self.path = self._path()
+        self.prepath = []
+        self.postpath = []
         if not self.path.startswith(b"/"):
             resource: Any = self._without_place()
         else:
-            self.prepath = []
             self.postpath = [
                 unquote_to_bytes(name) if b"%" in name else name
                 for name in self.path[1:].split(b"/")
@@ -135,6 +138,15 @@ class Request(BasicRequest):
             self.render(self.resource)
 
     @property
+    def hasBody(self) -> bool:
+        """Whether a body came with it, or comes."""
+        return self._body is not None
+
+    def replaceBody(self, body: Gathered | Streamed) -> None:
+        """Somebody has read all of the streamed body: from now on it is this."""
+        self._body = body
+
+    @property
     def content(self) -> IO[bytes]:
         """The body as a file; an empty one if there is none, or it is streamed."""
         if isinstance(self._body, Gathered):
@@ -185,10 +197,17 @@ class Request(BasicRequest):
             self._refuse_form(refused)
             return
         if isinstance(result, bytes):
-            self.write(result)
-            self.finish()
+            self._answer(result)
         elif result is not NOT_DONE_YET:
             self._answer_later(result)
+
+    def _answer(self, body: bytes) -> None:
+        """All of the answer, or the rest of it; if it is all, however late, it has a length."""
+        if self.startedWriting or self._first is not None:
+            self.write(body)
+        else:
+            self._first = body
+        self.finish()
 
     def _refuse_method(self, allowed: tuple[bytes, ...]) -> None:
         self.setResponseHeader(b"Allow", b", ".join(allowed))
@@ -213,8 +232,7 @@ class Request(BasicRequest):
             self._refuse_form(refused)
             return
         if isinstance(answer, bytes):
-            self.write(answer)
-            self.finish()
+            self._answer(answer)
         elif answer is not NOT_DONE_YET:
             self._answer_later(answer)
 
