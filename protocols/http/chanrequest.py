@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 from zope.interface import implementer
 
 from reactorlib.defer import CancelledError, Deferred, ensureDeferred
-from reactorlib.error import ConnectionClosed
 from reactorlib.failure import Failure
 from reactorlib.interfaces import INegotiated, IPushProducer
 from reactorlib.protocols.http.framing import (
