@@ -350,6 +350,7 @@ def test_the_limit_is_exact() -> None:
         gzip.compress(b"abc") + b"more",
         gzip.compress(b"abc")[:-8] + b"\0" * 8,
     ],
+    ids=["no gzip", "cut off", "followed", "wrong sum"],
 )
 def test_a_body_that_is_not_what_it_says(body: bytes) -> None:
     browser = Browser(DecodingResourceWrapper(Upload(), limit=1000))
