@@ -276,14 +276,15 @@ class Request:
         self.write(page.encode())
         self.finish()
 
-    def writeFile(self, file: Any, count: int | None = None) -> Deferred[bytes]:
+    def writeFile(self, file: Any, count: int | None = None) -> Deferred[int]:
         """Send `count` bytes of a file from where it stands, or all: as fast as they are read.
 
-        The Deferred fires when all is written. It fails with what reading raised, or with
-        TransferStopped when the client has gone. The file is not closed, nor the answer
-        finished.
+        The Deferred gives how many were written: fewer than `count` only if there were no
+        more. It fails with what reading raised, or with TransferStopped when the client
+        has gone. The file is not closed, nor the answer finished.
         """
-        return FileSender().beginFileTransfer(file if count is None else Part(file, count), self)
+        part = Part(file, count)
+        return FileSender().beginFileTransfer(part, self).addCallback(lambda last: part.taken)
 
     # IConsumer and the rest
 
@@ -329,15 +330,18 @@ class Request:
 
 
 class Part:
-    """Some bytes of a file, from where it stands."""
+    """Some bytes of a file from where it stands, or all."""
 
-    __slots__ = ("_file", "_left")
+    __slots__ = ("_count", "_file", "taken")
 
-    def __init__(self, file: Any, count: int) -> None:
+    def __init__(self, file: Any, count: int | None) -> None:
         self._file = file
-        self._left = count
+        self._count = count
+        self.taken = 0
 
     def read(self, size: int) -> bytes:
-        data: bytes = self._file.read(min(size, self._left))
-        self._left -= len(data)
+        if self._count is not None:
+            size = min(size, self._count - self.taken)
+        data: bytes = self._file.read(size)
+        self.taken += len(data)
         return data
