@@ -429,6 +429,25 @@ class ChannelRequest:
         elif framing == UNSENT:
             raise RuntimeError("writeHeaders comes before the body")
 
+    def sendFile(self, file: Any, offset: int, count: int) -> Deferred[int] | None:
+        framing, channel = self._framing, self.channel
+        if self._waiting is not None or framing not in (LENGTH, UNTIL_CLOSE):
+            return None
+        if framing == LENGTH and count > self._left:
+            raise ValueError(f"{count} bytes, but {self._left} are left of the body")
+        try:
+            sent = channel.send_file(file, offset, count)
+        except OSError:  # nothing to duplicate the descriptor with: reading tells what is wrong
+            return None
+        if framing == LENGTH and sent is not None:
+            self._left -= count
+            sent.addCallback(self._sent_file, count)
+        return sent
+
+    def _sent_file(self, sent: int, count: int) -> int:
+        self._left += count - sent
+        return sent
+
     def writeResponse(
         self, code: int, headers: Headers, body: bytes, message: bytes | None = None
     ) -> None:

@@ -62,6 +62,13 @@ class IChanRequest(IConsumer):
         bytes, RuntimeError before writeHeaders.
         """
 
+    def sendFile(file: Any, offset: int, count: int) -> Any:
+        """Have the kernel send some of the body: a Deferred, as of ISendfileTransport.
+
+        None if it cannot here, and the bytes are to be read and written. Raises as
+        `write` does.
+        """
+
     def writeResponse(code: int, headers: Any, body: bytes, message: bytes | None = None) -> None:
         """The whole answer: writeHeaders, with the body's length, write and finish at once."""
 
