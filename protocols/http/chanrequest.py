@@ -318,6 +318,9 @@ class ChannelRequest:
         """Whether its end has been written, or the connection lost."""
         return self._framing == FINISHED
 
+    def mentions(self, word: bytes) -> bool:
+        return word in self._data[: self._until].lower()
+
     def acceptData(self) -> None:
         if self._awaited and not self._framing:
             self._continued = True

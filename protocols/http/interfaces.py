@@ -25,6 +25,9 @@ class IChanRequest(IConsumer):
     reactor = Attribute("The reactor that it runs on.")
     hasBody = Attribute("Whether some of the request's body has not come yet: bool.")
 
+    def mentions(word: bytes) -> bool:
+        """Whether a word, in lower case, may stand in the head of the request."""
+
     def follow(outcome: Any) -> None:
         """Take care of a coroutine or Deferred that works on the request.
 

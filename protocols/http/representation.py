@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from reactorlib.failure import Failure
 from reactorlib.protocols.filesender import TransferStopped
 from reactorlib.protocols.http.byteranges import (
     Part,
@@ -26,9 +27,9 @@ from reactorlib.protocols.http.resource import ErrorPage
 from reactorlib.protocols.http.server import NOT_DONE_YET
 from reactorlib.protocols.http.status import OK, PARTIAL_CONTENT, REQUESTED_RANGE_NOT_SATISFIABLE
 
-SMALL = 16_384  # up to here a body is read, and leaves together with the head
+SMALL = 131_072  # up to here a body is read, and leaves together with the head
 _CONDITIONS = frozenset(
-    (b"if-match", b"if-none-match", b"if-modified-since", b"if-unmodified-since", b"range")
+    (b"if-match", b"if-none-match", b"if-modified-since", b"if-unmodified-since")
 )
 
 
@@ -67,7 +68,7 @@ def answer(request: Any, shown: Representation) -> Any:
     except BaseException:
         shown.file.close()
         raise
-    if isinstance(result, bytes | int):
+    if isinstance(result, bytes):
         shown.file.close()
     return result
 
@@ -85,7 +86,11 @@ def _answer(request: Any, shown: Representation) -> Any:
     if request.method != b"HEAD" and length <= SMALL:
         return _read(shown.file, parts)
     request.setResponseHeader(b"Content-Length", b"%d" % length)
-    return b"" if request.method == b"HEAD" else _send(request, shown.file, parts)
+    if request.method == b"HEAD":
+        return b""
+    if len(parts) > 1:
+        return _send_all(request, shown.file, parts)
+    return _send(request, shown.file, parts[0])
 
 
 def _refusal(request: Any, shown: Representation) -> Any:
@@ -96,10 +101,12 @@ def _refusal(request: Any, shown: Representation) -> Any:
         headers.setRawHeaders(b"Last-Modified", (generateDate(shown.modified),))
     if shown.varies:
         headers.setRawHeaders(b"Vary", (b"Accept-Encoding",))
-    if _CONDITIONS.isdisjoint(request.in_headers.names()):
+    if not request.mentions(b"if-") or _CONDITIONS.isdisjoint(request.in_headers.names()):
         return None
-    sound = request.checkPreconditions(True, shown.etag, shown.modified)
-    return None if sound else NOT_DONE_YET
+    if request.checkPreconditions(True, shown.etag, shown.modified):
+        return None
+    shown.file.close()
+    return NOT_DONE_YET
 
 
 def _parts(request: Any, shown: Representation, spans: list[Span] | None) -> list[Part]:
@@ -123,7 +130,7 @@ def _parts(request: Any, shown: Representation, spans: list[Span] | None) -> lis
 
 def _spans(request: Any, shown: Representation) -> list[Span] | None:
     """What Range asks for; None if all is to be sent."""
-    if request.method != b"GET" or not request.in_headers.hasHeader(b"range"):
+    if request.method != b"GET" or not request.mentions(b"range"):
         return None
     if not checkIfRange(request, _Planned(OK, request.out_headers)):
         return None
@@ -134,16 +141,35 @@ def _read(file: Any, parts: list[Part]) -> bytes:
     """All of a small body: nothing of it has been sent if it cannot be read."""
     pieces = []
     for head, start, stop in parts:
-        file.seek(start)
+        if start or len(parts) > 1:
+            file.seek(start)
         data = file.read(stop - start)
         if len(data) < stop - start:
             raise OSError(f"the file ends before byte {stop}")
-        pieces += [head, data]
-    return b"".join(pieces)
+        pieces += (head, data) if head else (data,)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
-async def _send(request: Any, file: Any, parts: list[Part]) -> int:
+def _send(request: Any, file: Any, part: Part) -> int:
     """Send a large one, as fast as the client takes it."""
+    if part.start:
+        file.seek(part.start)
+    sent = request.writeFile(file, part.stop - part.start).addBoth(_sent, request, file)
+    request.chanRequest.follow(sent)
+    return NOT_DONE_YET
+
+
+def _sent(outcome: Any, request: Any, file: Any) -> Failure | None:
+    file.close()
+    if not isinstance(outcome, Failure):
+        request.finish()
+    elif outcome.check(TransferStopped) is None:
+        return outcome
+    return None
+
+
+async def _send_all(request: Any, file: Any, parts: list[Part]) -> int:
+    """Send one of several parts, one after the other."""
     try:
         for head, start, stop in parts:
             if head:

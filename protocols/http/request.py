@@ -168,6 +168,13 @@ class Request:
         self.code = code
         self._message = message
 
+    def mentions(self, word: bytes) -> bool:
+        """Whether a word, in lower case, stands anywhere in the head of the request.
+
+        Costs much less than a look at the fields: if it does not, no field is so called.
+        """
+        return isinstance(self._in_headers, Headers) or self.chanRequest.mentions(word)
+
     def getRequestHeader(self, name: str | bytes) -> bytes | None:
         """The value of a field that came; of several, the last one's. None if there is none."""
         values = self.in_headers.getRawHeaders(name)
@@ -371,11 +378,9 @@ def extent_of(file: Any, count: int | None) -> tuple[int, int] | None:
     try:
         file.flush()
         offset = file.tell()
-        size = os.fstat(file.fileno()).st_size - offset
+        size = os.fstat(file.fileno()).st_size - offset if count is None else count
     except OSError:  # a pipe, perhaps
         return None
-    if count is not None:
-        size = min(count, size)
     return (offset, size) if size > 0 else None
 
 

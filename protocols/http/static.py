@@ -184,7 +184,7 @@ class File(resource.Resource):
         media_type = self.contentTypes.get(extension(name), self.defaultType)
         varies = may_be_compressed(media_type)
         coding = b""
-        if varies:
+        if varies and request.mentions(b"accept-encoding"):
             accepted = request.in_headers.getRawHeaders(b"accept-encoding")
             other = sibling(accepted, open_with, status) if accepted else None
             if other is not None:
