@@ -139,7 +139,7 @@ def _spans(request: Any, shown: Representation) -> list[Span] | None:
 
 def _read(file: Any, parts: list[Part]) -> bytes:
     """All of a small body: nothing of it has been sent if it cannot be read."""
-    pieces = []
+    pieces: list[bytes] = []
     for head, start, stop in parts:
         if start or len(parts) > 1:
             file.seek(start)
