@@ -319,7 +319,8 @@ class ChannelRequest:
         return self._framing == FINISHED
 
     def mentions(self, word: bytes) -> bool:
-        return word in self._data[: self._until].lower()
+        fields = self._head[7]  # what follows them may be taken for one of them
+        return word in self._data[fields : fields + self.channel.maxHeaderLength].lower()
 
     def acceptData(self) -> None:
         if self._awaited and not self._framing:
