@@ -18,6 +18,7 @@ import pytest
 from reactorlib import error
 from reactorlib.failure import Failure
 from reactorlib.protocols.http import static
+from reactorlib.protocols.http.beneath import open_beneath, open_in
 from reactorlib.protocols.http.byteranges import MOST_PARTS
 from reactorlib.protocols.http.representation import SMALL
 from reactorlib.protocols.http.resource import Resource
@@ -515,3 +516,15 @@ def test_data() -> None:
     assert ask(site, b"/x", b"Range: bytes=1-2")[2] == b"12"
     site.putChild(b"large", static.Data(LARGE, "x/y"))
     assert ask(site, b"/large")[2] == LARGE
+
+
+@pytest.mark.parametrize("name", [b"", b".", b"..", b"a/b", b"a\\b", b"a\0b"])
+def test_no_name_that_leads_elsewhere_is_opened(name: bytes, root: Path) -> None:
+    directory = os.open(root, os.O_RDONLY)
+    try:
+        with pytest.raises(FileNotFoundError):
+            open_in(directory, name, True)
+    finally:
+        os.close(directory)
+    with pytest.raises(FileNotFoundError):
+        open_beneath(os.fsencode(root), [b"sub", name], True)
