@@ -32,7 +32,7 @@ LAYERS = {
     TRANSPORTS: """
         baseconnector budget certificate congestion connector cork datagram
         datagramprotocol endpoints exits files hostcache hostnames lockfile multicast
-        overload pipes posixbase process protocol race resolve socketfile sockets ssl stdio
+        overload pipes posixbase process protocol race resolve sendfile socketfile sockets ssl stdio
         stream systemd tcp tls tlslayer tlssession udp udpbase unix unixbase
         unixdatagram utils
     """,

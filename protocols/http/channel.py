@@ -21,8 +21,9 @@ from typing import Any, ClassVar
 from zope.interface import implementer
 
 from reactorlib import error
+from reactorlib.defer import Deferred
 from reactorlib.failure import Failure
-from reactorlib.interfaces import IHalfCloseableProtocol, IPushProducer
+from reactorlib.interfaces import IHalfCloseableProtocol, IPushProducer, ISendfileTransport
 from reactorlib.protocol import Protocol, connectionDone
 from reactorlib.protocols.http.chanrequest import LARGE, ChannelRequest
 from reactorlib.protocols.http.framing import EveryAnswer
@@ -265,6 +266,15 @@ class HTTPChannel(Protocol):
             self.requests[0].noLongerQueued()
         if self._held:
             self._release(_BODY_HELD | _BUSY)
+
+    def send_file(self, file: Any, offset: int, count: int) -> Deferred[int] | None:
+        """Have the kernel send it, if that is possible on this transport."""
+        if not ISendfileTransport.providedBy(self.transport):
+            return None
+        self.flush()
+        sent: Deferred[int] = self.transport.sendFile(file, offset, count)
+        self._sent += count
+        return sent
 
     def flush(self) -> None:
         """Write what was gathered so far."""

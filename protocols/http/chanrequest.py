@@ -318,6 +318,10 @@ class ChannelRequest:
         """Whether its end has been written, or the connection lost."""
         return self._framing == FINISHED
 
+    def mentions(self, word: bytes) -> bool:
+        fields = self._head[7]  # what follows them may be taken for one of them
+        return word in self._data[fields : fields + self.channel.maxHeaderLength].lower()
+
     def acceptData(self) -> None:
         if self._awaited and not self._framing:
             self._continued = True
@@ -428,6 +432,25 @@ class ChannelRequest:
             self.send(data)
         elif framing == UNSENT:
             raise RuntimeError("writeHeaders comes before the body")
+
+    def sendFile(self, file: Any, offset: int, count: int) -> Deferred[int] | None:
+        framing, channel = self._framing, self.channel
+        if self._waiting is not None or framing not in (LENGTH, UNTIL_CLOSE):
+            return None
+        if framing == LENGTH and count > self._left:
+            raise ValueError(f"{count} bytes, but {self._left} are left of the body")
+        try:
+            sent = channel.send_file(file, offset, count)
+        except OSError:  # nothing to duplicate the descriptor with: reading tells what is wrong
+            return None
+        if framing == LENGTH and sent is not None:
+            self._left -= count
+            sent.addCallback(self._sent_file, count)
+        return sent
+
+    def _sent_file(self, sent: int, count: int) -> int:
+        self._left += count - sent
+        return sent
 
     def writeResponse(
         self, code: int, headers: Headers, body: bytes, message: bytes | None = None

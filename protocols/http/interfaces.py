@@ -25,6 +25,9 @@ class IChanRequest(IConsumer):
     reactor = Attribute("The reactor that it runs on.")
     hasBody = Attribute("Whether some of the request's body has not come yet: bool.")
 
+    def mentions(word: bytes) -> bool:
+        """Whether a word, in lower case, may stand in the head of the request."""
+
     def follow(outcome: Any) -> None:
         """Take care of a coroutine or Deferred that works on the request.
 
@@ -60,6 +63,13 @@ class IChanRequest(IConsumer):
 
         Raises ValueError if it grows beyond its Content-Length, TypeError for what is not
         bytes, RuntimeError before writeHeaders.
+        """
+
+    def sendFile(file: Any, offset: int, count: int) -> Any:
+        """Have the kernel send some of the body: a Deferred, as of ISendfileTransport.
+
+        None if it cannot here, and the bytes are to be read and written. Raises as
+        `write` does.
         """
 
     def writeResponse(code: int, headers: Any, body: bytes, message: bytes | None = None) -> None:

@@ -349,6 +349,12 @@ class MemoryChanRequest:
         if not (self._bodiless or self._switching):
             self._leave(self.transport.write, data)
 
+    def mentions(self, word: bytes) -> bool:
+        return True
+
+    def sendFile(self, file: Any, offset: int, count: int) -> None:
+        """No kernel sends anything here."""
+
     def writeResponse(
         self, code: int, headers: Headers, body: bytes, message: bytes | None = None
     ) -> None:
