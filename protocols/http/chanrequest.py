@@ -10,6 +10,7 @@ Faults of the application cost the answer, or this connection, and are logged on
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -508,6 +509,13 @@ class ChannelRequest:
     def getRemoteHost(self) -> Any:
         return self.channel.transport.getPeer()
 
+    def getAddresses(self) -> tuple[Any, Any, bool]:
+        channel = self.channel
+        if channel.addresses is None:
+            host, secure = self.getHostInfo()
+            channel.addresses = (ends_of(host), ends_of(self.getRemoteHost()), secure)
+        return channel.addresses
+
     def pauseProducing(self) -> None:
         if self.incoming and self._framing != FINISHED:
             self.channel.hold_body()
@@ -566,3 +574,12 @@ class ChannelRequest:
 
     def __repr__(self) -> str:
         return f"<ChannelRequest {self.method!r} from {self.channel.transport.getPeer()}>"
+
+
+def ends_of(address: Any) -> tuple[str | None, int | None]:
+    """Host and port of an address; of a UNIX socket its path."""
+    host = getattr(address, "host", None)
+    if host is not None:
+        return host, address.port
+    name = getattr(address, "name", None)
+    return (os.fsdecode(name) if name else None), None
