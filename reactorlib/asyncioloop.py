@@ -18,9 +18,10 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from asyncio import Task, current_task
 from asyncio.events import _get_running_loop, _set_running_loop
 from collections.abc import Callable, Coroutine, Mapping
-from functools import partial
+from contextvars import Context
 from selectors import EVENT_READ, EVENT_WRITE, BaseSelector, SelectorKey
 from typing import Any, TypeVar
 
@@ -30,7 +31,10 @@ __all__ = ["ReactorEventLoop", "eventLoopOf"]
 
 T = TypeVar("T")
 
+NAME = "started"  # of tasks that are; asyncio would number them
 _ATTRIBUTE = "_asyncio_loop"
+_NESTED = object()
+_NO_HOOKS = (None, None)
 
 
 def eventLoopOf(reactor: Any) -> ReactorEventLoop:
@@ -54,7 +58,8 @@ class ReactorEventLoop(asyncio.SelectorEventLoop):
         self._asked = False  # whether a turn will come
         self._alarm: Any = None  # the delayed call for the next timer
         self._starting = False
-        self._first_step: Callable[[], object] = _nothing
+        self._first_step: Callable[[], object]
+        self._context: Context
         self._ended = False
         super().__init__(_Noted(reactor, self._ask))
         self.time = reactor.seconds  # type: ignore[method-assign]
@@ -67,16 +72,16 @@ class ReactorEventLoop(asyncio.SelectorEventLoop):
         Where another task is running it begins in the next turn, as always. Who wants it
         to go on keeps the task: asyncio does not.
         """
-        if asyncio.current_task(self) is not None:
+        if current_task(self) is not None:
             return self.create_task(coroutine)
         before = self._enter()
         try:
             self._starting = True
             try:
-                task = asyncio.Task(coroutine, loop=self)
+                task = Task(coroutine, loop=self, name=NAME)
             finally:
                 self._starting = False
-            self._first_step()
+            self._context.run(self._first_step)
         finally:
             self._leave(before)
         return task
@@ -102,16 +107,21 @@ class ReactorEventLoop(asyncio.SelectorEventLoop):
         elif self._scheduled:  # type: ignore[attr-defined]
             self._wake_at(self._scheduled[0].when())  # type: ignore[attr-defined]
 
-    def _enter(self) -> tuple[Any, Any]:
+    def _enter(self) -> Any:
         """What runs from now on sees this loop running, and has its generators closed by it."""
-        before = _get_running_loop(), sys.get_asyncgen_hooks()
+        running = _get_running_loop()
+        if running is self:
+            return _NESTED
+        # Hooks are a loop's: where none runs there are none, and nobody needs to be asked.
+        hooks = _NO_HOOKS if running is None else sys.get_asyncgen_hooks()
         _set_running_loop(self)
         sys.set_asyncgen_hooks(self._firstiter, self._finalizer)
-        return before
+        return running, hooks
 
-    def _leave(self, before: tuple[Any, Any]) -> None:
-        _set_running_loop(before[0])
-        sys.set_asyncgen_hooks(*before[1])
+    def _leave(self, before: Any) -> None:
+        if before is not _NESTED:
+            _set_running_loop(before[0])
+            sys.set_asyncgen_hooks(*before[1])
 
     def _wake_at(self, when: float) -> None:
         """Have a turn at that time, or earlier."""
@@ -127,7 +137,8 @@ class ReactorEventLoop(asyncio.SelectorEventLoop):
     def call_soon(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
         """See asyncio. The first step of what `start` begins is kept for it."""
         if self._starting:
-            self._first_step = partial(context.run, callback)
+            self._first_step = callback
+            self._context = context
             return None  # type: ignore[return-value]
         handle = super().call_soon(callback, *args, context=context)
         if not self._asked:
@@ -177,10 +188,6 @@ class ReactorEventLoop(asyncio.SelectorEventLoop):
     def add_signal_handler(self, sig: int, callback: Any, *args: Any) -> None:
         """Signals are the reactor's. Raises NotImplementedError."""
         raise NotImplementedError("signals are handled by the reactor")
-
-
-def _nothing() -> None:
-    """Stands for a step before there is one."""
 
 
 class _Noted(BaseSelector):

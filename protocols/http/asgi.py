@@ -18,7 +18,7 @@ and costs its own answer only.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -40,12 +40,10 @@ Message = MutableMapping[str, Any]
 Application = Callable[..., Awaitable[None]]
 
 SPECIFICATION = "2.4"
-EXTENSIONS = ("http.response.early_hint",)
 METHODS = {
     name.encode(): name for name in ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH")
 }
 VERSIONS = {(1, 0): "1.0", (1, 1): "1.1"}
-DISCONNECTED = "http.disconnect"
 
 
 class ClientDisconnected(OSError):
@@ -75,7 +73,7 @@ class ASGIResource:
 
     def render(self, request: Any) -> int:
         """See IResource."""
-        exchange = Exchange(request, self.loop)
+        exchange = Exchange(request)
         request.deliverBody(exchange)
         task = self.loop.start(exchange.run(self.application, self.scope(request)))
         if not task.done():
@@ -85,26 +83,27 @@ class ASGIResource:
 
     def scope(self, request: Any) -> dict[str, Any]:
         """What the application is told of a request."""
-        server, client, secure = request.chanRequest.getAddresses()
-        path, _, query = request.uri.partition(b"?")
-        place = request.path
+        carrier = request.chanRequest
+        server, client, secure = carrier.getAddresses()
+        path = request.path
         root = self._root
         if request.prepath:
             root += "/" + b"/".join(request.prepath).decode("utf-8", "replace")
+        unquoted = unquote_to_bytes(path) if b"%" in path else path
         scope = {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": SPECIFICATION},
             "http_version": VERSIONS[request.clientproto],
             "method": METHODS.get(request.method) or request.method.decode("ascii"),
             "scheme": "https" if secure else "http",
-            "path": self._root + text_of(place),
-            "raw_path": place,
-            "query_string": query,
+            "path": self._root + unquoted.decode("utf-8", "replace"),
+            "raw_path": path,
+            "query_string": request.uri.partition(b"?")[2],
             "root_path": root,
-            "headers": [(name.lower(), value) for name, value in request.in_headers.pairs()],
+            "headers": [(name.lower(), value) for name, value in carrier.getFields()],
             "client": client if client[0] else None,
             "server": server if server[0] else None,
-            "extensions": {name: {} for name in EXTENSIONS},
+            "extensions": {"http.response.early_hint": {}},
         }
         if self.lifespan.state is not None:
             scope["state"] = self.lifespan.state.copy()
@@ -119,22 +118,16 @@ class ASGIResource:
         raise TypeError("an ASGI application has no children")
 
 
-def text_of(path: bytes) -> str:
-    """A path, unquoted."""
-    return (unquote_to_bytes(path) if b"%" in path else path).decode("utf-8", "replace")
-
-
 @implementer(IBody, IPushProducer)
 class Exchange:
     """One request and its answer, as messages."""
 
     __slots__ = (
         "_ahead",
+        "_carrier",
         "_ended",
         "_gone",
-        "_headers",
         "_length",
-        "_loop",
         "_pieces",
         "_request",
         "_room",
@@ -144,49 +137,48 @@ class Exchange:
         "_told",
     )
 
-    def __init__(self, request: Any, loop: ReactorEventLoop) -> None:
-        self._request = request
-        self._loop = loop
+    def __init__(self, request: Any) -> None:
+        self._request = request  # None after its end: it refers to this
+        self._carrier = request.chanRequest
         self._pieces: list[bytes] = []
         self._ahead = 0
-        self._ended = not request.chanRequest.hasBody
+        self._ended = False
         self._told = False  # that the body has ended
         self._gone = False
         self._stirred: asyncio.Event | None = None  # set when there is news to receive
         self._room: asyncio.Event | None = None  # set while the client reads
         self._status = 0
-        self._headers: Iterable[Any] = ()
         self._length = -1
         self._streaming = False
 
     async def run(self, application: Application, scope: dict[str, Any]) -> None:
         """Have the application answer. Raises nothing."""
-        request = self._request
         try:
             await application(scope, self.receive, self.send)
-            if not (request.finished or self._gone):
+            if self._request is not None:
                 raise RuntimeError("the application returned before its answer was complete")
         except Exception as error:
             if not (self._gone and is_disconnection(error)):
-                request.chanRequest.follow(fail(Failure(error)))
+                self._carrier.follow(fail(Failure(error)))
         except asyncio.CancelledError:
             if not self._gone:
-                request.chanRequest.follow(fail(Failure(RuntimeError("it was cancelled"))))
+                self._carrier.follow(fail(Failure(RuntimeError("it was cancelled"))))
 
     # What the application calls
 
     async def receive(self) -> Message:
         """The next message of the request; at its end, waits for that of the connection."""
-        while not (self._gone or self._request.finished):
+        while self._request is not None:
+            self._ended = self._ended or not self._carrier.hasBody
             if self._pieces or (self._ended and not self._told):
                 return self._next()
-            if not self._ended and not self._ahead:
+            if not self._ended:
                 self._request.acceptData()
             if self._stirred is None:
                 self._stirred = asyncio.Event()
             self._stirred.clear()
             await self._stirred.wait()
-        return {"type": DISCONNECTED}
+        return {"type": "http.disconnect"}
 
     def _next(self) -> Message:
         body = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
@@ -204,21 +196,22 @@ class Exchange:
         turn, ValueError for one that cannot be sent.
         """
         kind = message["type"]
+        request = self._request
         if self._gone:
             raise ClientDisconnected("the client has gone")
-        if kind == "http.response.body" and self._status and not self._request.finished:
+        if kind == "http.response.start" and not self._status:
+            self._take_head(message)
+        elif kind == "http.response.body" and self._status and request is not None:
             body = message.get("body", b"")
             if message.get("more_body", False):
-                await self._send_some(body)
+                await self._send_some(request, body)
             elif self._streaming:
-                self._send_last(body)
+                self._send_last(request, body)
             else:
-                self._send_whole(body)
-        elif kind == "http.response.start" and not self._status:
-            self._take_head(message)
+                self._send_whole(request, body)
         elif kind == "http.response.early_hint" and not self._status:
             links = Headers(rawHeaders={b"Link": message["links"]})
-            self._request.writeIntermediateResponse(103, links)
+            self._carrier.writeIntermediateResponse(103, links)
         else:
             raise RuntimeError(f"this is not the time for {kind}")
 
@@ -235,24 +228,19 @@ class Exchange:
                 out.addRawHeader(name, value)
         self._status = message["status"]
 
-    def _send_whole(self, body: bytes) -> None:
+    def _send_whole(self, request: Any, body: bytes) -> None:
         """The whole body is in one message."""
-        request = self._request
         request.code = self._status
         if self._length not in (-1, len(body)):
-            self._announce_length()
+            request.setResponseHeader(b"Content-Length", b"%d" % self._length)
         request.finishWith(body)
 
-    def _announce_length(self) -> None:
-        self._request.setResponseHeader(b"Content-Length", b"%d" % self._length)
-
-    async def _send_some(self, body: bytes) -> None:
-        request = self._request
+    async def _send_some(self, request: Any, body: bytes) -> None:
         if not self._streaming:
             self._streaming = True
-            request.setResponseCode(self._status)
+            request.code = self._status
             if self._length >= 0:
-                self._announce_length()
+                request.setResponseHeader(b"Content-Length", b"%d" % self._length)
             request.registerProducer(self, True)
         request.write(body)
         if self._room is not None:
@@ -260,8 +248,7 @@ class Exchange:
             if self._gone:
                 raise ClientDisconnected("the client has gone")
 
-    def _send_last(self, body: bytes) -> None:
-        request = self._request
+    def _send_last(self, request: Any, body: bytes) -> None:
         if body:
             request.write(body)
         request.unregisterProducer()
@@ -298,6 +285,7 @@ class Exchange:
         self.resumeProducing()
 
     def close(self) -> None:
+        self._request = None
         self._pieces.clear()
         self._stir()
 

@@ -47,7 +47,6 @@ from reactorlib.protocols.http.parser import (
     KEEP_ALIVE,
     UPGRADE,
     ChunkDecoder,
-    readFields,
 )
 from reactorlib.protocols.http.status import INTERNAL_SERVER_ERROR, OK
 
@@ -291,10 +290,7 @@ class ChannelRequest:
 
     def headers(self) -> Headers:
         """The fields of the request."""
-        return Headers.deferred(self._pairs)
-
-    def _pairs(self) -> list[tuple[bytes, bytes]]:
-        return readFields(self._data, self._head[7], len(self._data), self._head[8])
+        return Headers.deferred(self.getFields)
 
     def _trailers(self) -> list[tuple[bytes, bytes]]:
         return [] if self._decoder is None else self._decoder.trailers
@@ -508,6 +504,10 @@ class ChannelRequest:
 
     def getRemoteHost(self) -> Any:
         return self.channel.transport.getPeer()
+
+    def getFields(self) -> list[tuple[bytes, bytes]]:
+        head = self._head
+        return self.channel.head.fields(self._data, head[7], len(self._data), head[8])
 
     def getAddresses(self) -> tuple[Any, Any, bool]:
         channel = self.channel

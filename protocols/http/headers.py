@@ -208,14 +208,6 @@ class Headers:
         values = self._values().get(_key(name))
         return default if values is None else values[:]
 
-    def pairs(self) -> Sequence[tuple[bytes, bytes]]:
-        """Pairs of name and value, in order, as they came or were set."""
-        if self._make is None:
-            return [(name, value) for name, value, _ in self._fields]
-        pairs = self._make()
-        self._make = lambda: pairs
-        return pairs
-
     def setRawHeaders(self, name: str | bytes, values: Iterable[str | bytes]) -> None:
         """Set the fields of that name, one for each value; those before are gone.
 

@@ -83,6 +83,9 @@ class IChanRequest(IConsumer):
     def getRemoteHost() -> Any:
         """The address of the peer."""
 
+    def getFields() -> list[tuple[bytes, bytes]]:
+        """Name and value of each field of the request, in order, as they came; made anew."""
+
     def getAddresses() -> tuple[Any, Any, bool]:
         """(host, port) of this side and of the peer, and whether the connection is encrypted.
 

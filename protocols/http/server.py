@@ -264,7 +264,8 @@ class Request(BasicRequest):
             super().finish()
             if self._body is not None:
                 self._body.close()
-            self._release(lambda deferred: deferred.callback(None))
+            if self._notifications is not None:
+                self._release(lambda deferred: deferred.callback(None))
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if self._body is not None:
