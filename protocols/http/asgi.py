@@ -29,9 +29,10 @@ from reactorlib.defer import Deferred, fail
 from reactorlib.failure import Failure
 from reactorlib.interfaces import IPushProducer
 from reactorlib.protocols.http.body import AHEAD
+from reactorlib.protocols.http.gateway import ClientDisconnected, isDisconnection
 from reactorlib.protocols.http.headers import Headers
 from reactorlib.protocols.http.interfaces import IBody
-from reactorlib.protocols.http.resource import IResource, NoResource
+from reactorlib.protocols.http.resource import Resource
 from reactorlib.protocols.http.server import NOT_DONE_YET
 
 __all__ = ["ASGIResource", "ClientDisconnected", "Lifespan", "LifespanFailed"]
@@ -46,12 +47,7 @@ METHODS = {
 VERSIONS = {(1, 0): "1.0", (1, 1): "1.1"}
 
 
-class ClientDisconnected(OSError):
-    """What `send` raises once the client has gone."""
-
-
-@implementer(IResource)
-class ASGIResource:
+class ASGIResource(Resource):
     """Answers for all places below it by an ASGI application.
 
     `rootPath` is where the site stands for the outside, if that is another place than
@@ -65,6 +61,7 @@ class ASGIResource:
     streaming = True
 
     def __init__(self, reactor: Any, application: Application, rootPath: str = "") -> None:
+        super().__init__()
         self.loop = eventLoopOf(reactor)
         self.application = application
         self.lifespan = Lifespan(self.loop, application)
@@ -109,14 +106,6 @@ class ASGIResource:
             scope["state"] = self.lifespan.state.copy()
         return scope
 
-    def getChildWithDefault(self, name: bytes, request: Any) -> Any:
-        """It is a leaf: never asked."""
-        return NoResource()
-
-    def putChild(self, path: bytes, child: Any) -> None:
-        """Raises TypeError: what stands below is the application's."""
-        raise TypeError("an ASGI application has no children")
-
 
 @implementer(IBody, IPushProducer)
 class Exchange:
@@ -158,7 +147,7 @@ class Exchange:
             if self._request is not None:
                 raise RuntimeError("the application returned before its answer was complete")
         except Exception as error:
-            if not (self._gone and is_disconnection(error)):
+            if not (self._gone and isDisconnection(error)):
                 self._carrier.follow(fail(Failure(error)))
         except asyncio.CancelledError:
             if not self._gone:
@@ -292,15 +281,6 @@ class Exchange:
     def _stir(self) -> None:
         if self._stirred is not None:
             self._stirred.set()
-
-
-def is_disconnection(error: BaseException | None) -> bool:
-    """Whether an error is, or came of, the client's having gone."""
-    while error is not None:
-        if isinstance(error, ClientDisconnected):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
 
 
 class LifespanFailed(Exception):
