@@ -7,6 +7,7 @@ gunicorn serves from a process of its own, whose number is printed behind the po
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import sys
@@ -51,6 +52,7 @@ def serve_gunicorn() -> None:
 def serve_waitress() -> None:
     from waitress.server import create_server
 
+    logging.getLogger("waitress").setLevel(logging.ERROR)  # it would warn of every queue
     listening = socket.create_server(("127.0.0.1", 0), backlog=1024)
     print(listening.getsockname()[1], flush=True)
     create_server(
