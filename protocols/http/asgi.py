@@ -221,6 +221,8 @@ class Exchange:
         """The whole body is in one message."""
         request.code = self._status
         if self._length not in (-1, len(body)):
+            if len(body) > self._length:
+                raise ValueError(f"the body is longer than its Content-Length of {self._length}")
             request.setResponseHeader(b"Content-Length", b"%d" % self._length)
         request.finishWith(body)
 
