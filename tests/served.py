@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.client import HTTPConnection
 from threading import Event, Thread
 from typing import Any
@@ -18,11 +18,11 @@ PATIENCE = 60
 
 
 class Served:
-    """Where a site is, and its reactor."""
+    """A site, where it is, and its reactor."""
 
-    def __init__(self, reactor: Any, resource: Any, port: int) -> None:
+    def __init__(self, reactor: Any, site: Site, port: int) -> None:
         self.reactor = reactor
-        self.resource = resource
+        self.site = site
         self.port = port
 
     @property
@@ -60,8 +60,9 @@ def served(make: Callable[[Any], Any], backend: str = "epoll") -> Iterator[Serve
 
     def begin() -> None:
         resource = make(reactor)
-        port = reactor.listenTCP(0, Site(resource), interface="127.0.0.1")
-        found.append(Served(reactor, resource, port.getHost().port))
+        site = Site(resource)
+        port = reactor.listenTCP(0, site, interface="127.0.0.1")
+        found.append(Served(reactor, site, port.getHost().port))
         ready.set()
 
     def run() -> None:
@@ -81,9 +82,9 @@ def served(make: Callable[[Any], Any], backend: str = "epoll") -> Iterator[Serve
 
 
 def read_all(connection: socket.socket) -> bytes:
-    """What comes until the end."""
+    """What comes until the end, be it a reset."""
     pieces = []
-    with connection:
+    with connection, suppress(ConnectionResetError):
         while piece := connection.recv(65_536):
             pieces.append(piece)
     return b"".join(pieces)

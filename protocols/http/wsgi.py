@@ -215,8 +215,11 @@ class Exchange:
             raise ValueError(f"a status is like '200 OK', not {status!r}")
         self._length = -1
         for name, value in headers:
-            if name.lower() == "content-length":
+            key = name.lower()
+            if key == "content-length":
                 self._length = int(value)
+            elif key == "transfer-encoding":
+                raise ValueError("the body is framed by the server: set no Transfer-Encoding")
         self._status, self._headers = status, list(headers)
         return self.write
 
