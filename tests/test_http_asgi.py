@@ -17,6 +17,7 @@ from reactorlib.protocols.http.gateway import ClientDisconnected
 from reactorlib.protocols.http.resource import Resource
 from reactorlib.protocols.http.server import Site
 from reactorlib.testing import MemoryReactorClock, StringTransport
+from tests.served import served
 from tests.webserver import answers
 
 GET = b"GET %b HTTP/1.1\r\nHost: x\r\n%b\r\n"
@@ -462,6 +463,27 @@ class TestDisconnection:
 
         Client(application).get().turn()
         assert got == ["http.disconnect"]
+
+
+def test_the_end_of_the_reactor(caplog: pytest.LogCaptureFixture) -> None:
+    ended: list[str] = []
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        try:
+            await start(send)
+            await body(send)
+            await asyncio.sleep(0.01 if scope["path"] == "/short" else 1000)
+        finally:
+            ended.append(scope["path"])
+
+    with served(lambda reactor: ASGIResource(reactor, application)) as server:
+        assert server.get("/short")[0] == 200
+        server.call(server.site.resource.tasksDone)
+        server.call(server.site.resource.tasksDone)
+        assert ended == ["/short"]
+        assert server.get("/long")[0] == 200
+    assert ended == ["/short", "/long"]
+    assert errors(caplog) == []
 
 
 class TestLifespan:

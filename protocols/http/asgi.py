@@ -41,6 +41,7 @@ Message = MutableMapping[str, Any]
 Application = Callable[..., Awaitable[None]]
 
 SPECIFICATION = "2.4"
+FAREWELL = 1.0  # seconds
 METHODS = {
     name.encode(): name for name in ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH")
 }
@@ -54,7 +55,8 @@ class ASGIResource(Resource):
     for this server; the place of the resource in its site is added to it.
 
     `lifespan` is to be started before the application is served, and ended after:
-    `await resource.lifespan.startup()`, `await resource.lifespan.shutdown()`.
+    `await resource.lifespan.startup()`, `await resource.lifespan.shutdown()`. What is
+    still at work when the reactor stops is cancelled, and has a second to clean up.
     """
 
     isLeaf = True
@@ -67,6 +69,7 @@ class ASGIResource(Resource):
         self.lifespan = Lifespan(self.loop, application)
         self._root = rootPath.rstrip("/")
         self._tasks: set[asyncio.Task[None]] = set()
+        reactor.addSystemEventTrigger("before", "shutdown", self._end)
 
     def render(self, request: Any) -> int:
         """See IResource."""
@@ -77,6 +80,21 @@ class ASGIResource(Resource):
             self._tasks.add(task)  # asyncio does not keep it
             task.add_done_callback(self._tasks.discard)
         return NOT_DONE_YET
+
+    def tasksDone(self) -> Deferred[Any]:
+        """Fires when the application is at work on no request, be it answered or not."""
+        return Deferred.fromFuture(self.loop.start(self._wait(None)))
+
+    async def _wait(self, seconds: float | None) -> None:
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=seconds)
+
+    def _end(self) -> Deferred[Any] | None:
+        if not self._tasks:
+            return None
+        for task in self._tasks:
+            task.cancel()
+        return Deferred.fromFuture(self.loop.start(self._wait(FAREWELL)))
 
     def scope(self, request: Any) -> dict[str, Any]:
         """What the application is told of a request."""
@@ -150,7 +168,7 @@ class Exchange:
             if not (self._gone and isDisconnection(error)):
                 self._carrier.follow(fail(Failure(error)))
         except asyncio.CancelledError:
-            if not self._gone:
+            if self._request is not None:
                 self._carrier.follow(fail(Failure(RuntimeError("it was cancelled"))))
 
     # What the application calls
