@@ -277,7 +277,9 @@ def test_early_hints() -> None:
         await body(send)
 
     said = Client(application).get().said()
-    assert said.startswith(b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\nHTTP/1.1 200")
+    assert said.startswith(
+        b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\nHTTP/1.1 200"
+    )
 
 
 class TestFaults:
@@ -291,8 +293,14 @@ class TestFaults:
             ([{"type": "http.response.start", "status": 200}] * 2, RuntimeError),
             ([{"type": "http.response.start", "status": 200}], RuntimeError),
             ([{"type": "nonsense"}], RuntimeError),
-            ([{"type": "http.response.start", "status": 200, "headers": [(b"a b", b"")]}], ValueError),
-            ([{"type": "http.response.start", "status": 200, "headers": [(b"a", b"\n")]}], ValueError),
+            (
+                [{"type": "http.response.start", "status": 200, "headers": [(b"a b", b"")]}],
+                ValueError,
+            ),
+            (
+                [{"type": "http.response.start", "status": 200, "headers": [(b"a", b"\n")]}],
+                ValueError,
+            ),
             (
                 [
                     {"type": "http.response.start", "status": 200},

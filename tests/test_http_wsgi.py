@@ -438,9 +438,7 @@ class TestThreads:
             assert ended.wait(PATIENCE)
 
     @pytest.mark.parametrize("stage", ["reading", "writing", "computing"])
-    def test_a_client_that_goes_away(
-        self, stage: str, caplog: pytest.LogCaptureFixture
-    ) -> None:
+    def test_a_client_that_goes_away(self, stage: str, caplog: pytest.LogCaptureFixture) -> None:
         begun, gone, closed = threading.Event(), threading.Event(), threading.Event()
         raised: list[BaseException] = []
 
@@ -462,7 +460,9 @@ class TestThreads:
             yield b""
 
         with served(threaded(work)) as server:
-            connection = server.connect(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nsome")
+            connection = server.connect(
+                b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nsome"
+            )
             assert begun.wait(PATIENCE)
             if stage == "writing":
                 read_until(connection, b"xxx")

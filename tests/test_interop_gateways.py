@@ -54,7 +54,7 @@ def flask_application() -> flask.Flask:
 
     @application.route("/stream")
     def stream() -> flask.Response:
-        return flask.Response((b"%d\n" % number for number in range(1000)))
+        return flask.Response(b"%d\n" % number for number in range(1000))
 
     return application
 

@@ -55,9 +55,7 @@ def serve_waitress() -> None:
     logging.getLogger("waitress").setLevel(logging.ERROR)  # it would warn of every queue
     listening = socket.create_server(("127.0.0.1", 0), backlog=1024)
     print(listening.getsockname()[1], flush=True)
-    create_server(
-        application, sockets=[listening], threads=THREADS, connection_limit=5000
-    ).run()
+    create_server(application, sockets=[listening], threads=THREADS, connection_limit=5000).run()
 
 
 def serve_reactorlib() -> None:
