@@ -134,7 +134,9 @@ class ReactorEventLoop(asyncio.SelectorEventLoop):
 
     # What asks for turns
 
-    def call_soon(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
+    def call_soon(  # type: ignore[override]
+        self, callback: Any, *args: Any, context: Any = None
+    ) -> asyncio.Handle:
         """See asyncio. The first step of what `start` begins is kept for it."""
         if self._starting:
             self._first_step = callback
@@ -145,7 +147,7 @@ class ReactorEventLoop(asyncio.SelectorEventLoop):
             self._ask()
         return handle
 
-    def call_at(
+    def call_at(  # type: ignore[override]
         self, when: float, callback: Any, *args: Any, context: Any = None
     ) -> asyncio.TimerHandle:
         """See asyncio."""
@@ -185,7 +187,9 @@ class ReactorEventLoop(asyncio.SelectorEventLoop):
         if not self.is_closed():
             self.close()
 
-    def add_signal_handler(self, sig: int, callback: Any, *args: Any) -> None:
+    def add_signal_handler(  # type: ignore[override]
+        self, sig: int, callback: Any, *args: Any
+    ) -> None:
         """Signals are the reactor's. Raises NotImplementedError."""
         raise NotImplementedError("signals are handled by the reactor")
 

@@ -21,6 +21,7 @@ from tests.served import served
 from tests.webserver import answers
 
 GET = b"GET %b HTTP/1.1\r\nHost: x\r\n%b\r\n"
+START = "http.response.start"
 TEXT = [(b"content-type", b"text/plain")]
 
 

@@ -514,7 +514,8 @@ class ChannelRequest:
         if channel.addresses is None:
             host, secure = self.getHostInfo()
             channel.addresses = (ends_of(host), ends_of(self.getRemoteHost()), secure)
-        return channel.addresses
+        addresses: tuple[Any, Any, bool] = channel.addresses
+        return addresses
 
     def pauseProducing(self) -> None:
         if self.incoming and self._framing != FINISHED:

@@ -121,7 +121,7 @@ def environ_of(request: Any, stream: Any) -> dict[str, Any]:
         PATH_INFO=_place(request.postpath),
         QUERY_STRING=request.uri.partition(b"?")[2].decode("latin-1"),
         REQUEST_URI=request.uri.decode("latin-1"),
-        SERVER_PROTOCOL="HTTP/%d.%d" % request.clientproto,
+        SERVER_PROTOCOL="HTTP/1.1" if request.clientproto == (1, 1) else "HTTP/1.0",
         SERVER_NAME="localhost" if port is None else host,
         SERVER_PORT=str(port or 80),
         REMOTE_ADDR=client or "",
