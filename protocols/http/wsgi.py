@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
 from threading import Lock
 from typing import Any
 
@@ -34,6 +34,7 @@ from reactorlib.protocols.http.resource import Resource
 from reactorlib.protocols.http.server import NOT_DONE_YET
 from reactorlib.protocols.http.status import RESPONSES
 from reactorlib.protocols.http.threadinput import Input
+from reactorlib.protocols.http.threadwork import ThreadWork
 from reactorlib.threadpool import ThreadPool
 
 __all__ = ["ClientDisconnected", "FileWrapper", "WSGIResource"]
@@ -57,15 +58,15 @@ class WSGIResource(Resource):
     def __init__(self, reactor: Any, threadpool: ThreadPool, application: Application) -> None:
         super().__init__()
         self._reactor = reactor
-        self._threadpool = threadpool
+        self._threads = ThreadWork(reactor, threadpool)
         self._application = application
 
     def render(self, request: Any) -> int:
         """See IResource."""
-        exchange = Exchange(self._reactor, request)
+        exchange = Exchange(self._reactor, self._threads, request)
         request.deliverBody(exchange)
         environ = environ_of(request, exchange.input)
-        self._threadpool.callInThread(exchange.run, self._application, environ)
+        self._threads.do(partial(exchange.run, self._application, environ))
         return NOT_DONE_YET
 
 
@@ -164,8 +165,8 @@ class Exchange:
     Under the lock is what both sides touch. Methods say whose thread they run in.
     """
 
-    def __init__(self, reactor: Any, request: Any) -> None:
-        self._reactor = reactor
+    def __init__(self, reactor: Any, threads: ThreadWork, request: Any) -> None:
+        self._threads = threads
         self._request = request  # the reactor's; None after its end: it refers to this
         self._carrier = request.chanRequest
         self.input: Any = Input.of(reactor, request) if self._carrier.hasBody else empty()
@@ -197,7 +198,7 @@ class Exchange:
                     close()
         except BaseException as error:
             if not isDisconnection(error):
-                self._reactor.callFromThread(self._failed, Failure(error))
+                self._threads.tell(partial(self._failed, Failure(error)))
 
     def start_response(
         self, status: str, headers: list[tuple[str, str]], exc_info: Any = None
@@ -261,7 +262,7 @@ class Exchange:
                 room.acquire()
             asked, self._asked = self._asked, True
         if not asked:
-            self._reactor.callFromThread(self._deliver)
+            self._threads.tell(self._deliver)
         if room is not None:
             room.acquire()  # until it is released by the reactor
             if self._gone:
