@@ -274,3 +274,59 @@ def test_a_watched_socket_that_is_closed_unannounced(reactor: Any) -> None:
         left.close()
 
     run(reactor, main)
+
+
+def test_a_task_begun_in_a_callback_of_the_loop() -> None:
+    reactor = MemoryReactorClock()
+    loop = eventLoopOf(reactor)
+    results: list[Any] = []
+
+    async def inner() -> Any:
+        return asyncio.get_running_loop()
+
+    def begin() -> None:
+        results.append(loop.start(inner()).result())
+        results.append(asyncio.get_running_loop())
+
+    loop.call_soon(begin)
+    reactor.advance(0)
+    assert results == [loop, loop]
+
+
+def test_the_end_of_a_loop_that_watches() -> None:
+    reactor = MemoryReactorClock()
+    loop = eventLoopOf(reactor)
+    left, right = socket.socketpair()
+    with left, right:
+        loop.add_reader(left, print)
+        loop.add_writer(left, print)
+        (watched,) = reactor.getReaders()
+        assert reactor.getWriters() == [watched]
+        assert (watched.fileno(), watched.logPrefix()) == (left.fileno(), "asyncio")
+        with pytest.raises(KeyError):
+            loop._selector.register(left, 1)
+        assert list(loop._selector.get_map()) == [left.fileno()]
+        loop.call_soon(print)
+        loop.close()
+        assert reactor.getReaders() == reactor.getWriters() == []
+        reactor.advance(0)
+        loop.close()
+
+
+def test_what_is_ready_and_no_longer_wanted() -> None:
+    reactor = MemoryReactorClock()
+    loop = eventLoopOf(reactor)
+    called: list[str] = []
+    left, right = socket.socketpair()
+    with left, right:
+        loop.add_reader(left, called.append, "read")
+        loop.add_writer(left, called.append, "written")
+        (watched,) = reactor.getReaders()
+        watched.doRead()
+        loop.remove_reader(left)
+        reactor.pump([0, 0])
+        assert called == []
+        watched.connectionLost(None)  # as the reactor tells at its end
+        reactor.pump([0, 0])
+        assert called == ["written"]
+        loop.close()
