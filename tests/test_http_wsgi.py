@@ -378,13 +378,18 @@ class TestThreads:
         lines = b"".join(b"%0100d\n" % number for number in range(50_000))
         assert echo.get("/", "POST", lines)[2] == b"begun\n" + lines
 
-    def test_a_client_that_waits_to_be_told(self, echo: Served) -> None:
-        connection = echo.connect(
-            b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nExpect: 100-continue\r\n"
-            b"Connection: close\r\n\r\n"
-        )
-        connection.sendall(b"abc")
-        assert b"abc" in read_all(connection)
+    def test_a_client_that_waits_is_told_to_go_on_when_the_body_is_read(self) -> None:
+        def application(environ: Any, start_response: Any) -> list[bytes]:
+            read = environ["wsgi.input"].read()
+            start_response("200 OK", TEXT)
+            return [read]
+
+        head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nExpect: 100-continue\r\n"
+        with served(threaded(application)) as server:
+            connection = server.connect(head + b"Connection: close\r\n\r\n")
+            assert read_until(connection, b"\r\n\r\n").startswith(b"HTTP/1.1 100 ")
+            connection.sendall(b"abc")
+            assert answers(read_all(connection))[0][2] == b"abc"
 
     def test_small_reads(self) -> None:
         def application(environ: Any, start_response: Any) -> list[bytes]:
@@ -489,6 +494,16 @@ class TestThreads:
             connection = server.connect(b"".join(GET % (path, b"") for path in paths[:-1]))
             connection.sendall(GET % (paths[-1], b"Connection: close\r\n"))
             assert [answer[2] for answer in answers(read_all(connection))] == paths
+
+
+def test_a_body_that_nobody_reads_waits_at_its_client() -> None:
+    client = Client(answering("200 OK"))
+    client.channel.dataReceived(
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 200000\r\n\r\n" + b"x" * 60_000
+    )
+    assert client.transport.producerState == "producing"
+    client.channel.dataReceived(b"x" * 60_000)
+    assert client.transport.producerState == "paused"
 
 
 def test_nothing_is_delivered_after_the_end() -> None:
