@@ -26,7 +26,7 @@ LAYERS = {
     VALUES: "_version address compiled error failure interfaces program rlimit",
     ENGINE: "backends",
     REACTOR: """
-        base cooperator defer signals sinks stopwatch systemevent
+        asyncioloop base cooperator defer signals sinks stopwatch systemevent
         task threadpool threads timers watch
     """,
     TRANSPORTS: """

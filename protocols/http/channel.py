@@ -86,6 +86,7 @@ class HTTPChannel(Protocol):
     _tick: ClassVar[float]
 
     # What few connections ever change.
+    addresses: Any = None  # see IChanRequest.getAddresses
     _discardable = 0  # bytes of a body that may still be read for nobody
     _taken = -1  # bytes that the client had read when that was looked at last
     _outer: Any = None

@@ -10,6 +10,7 @@ Faults of the application cost the answer, or this connection, and are logged on
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +47,6 @@ from reactorlib.protocols.http.parser import (
     KEEP_ALIVE,
     UPGRADE,
     ChunkDecoder,
-    readFields,
 )
 from reactorlib.protocols.http.status import INTERNAL_SERVER_ERROR, OK
 
@@ -290,10 +290,7 @@ class ChannelRequest:
 
     def headers(self) -> Headers:
         """The fields of the request."""
-        return Headers.deferred(self._pairs)
-
-    def _pairs(self) -> list[tuple[bytes, bytes]]:
-        return readFields(self._data, self._head[7], len(self._data), self._head[8])
+        return Headers.deferred(self.getFields)
 
     def _trailers(self) -> list[tuple[bytes, bytes]]:
         return [] if self._decoder is None else self._decoder.trailers
@@ -531,6 +528,18 @@ class ChannelRequest:
     def getRemoteHost(self) -> Any:
         return self.channel.transport.getPeer()
 
+    def getFields(self) -> list[tuple[bytes, bytes]]:
+        head = self._head
+        return self.channel.head.fields(self._data, head[7], len(self._data), head[8])
+
+    def getAddresses(self) -> tuple[Any, Any, bool]:
+        channel = self.channel
+        if channel.addresses is None:
+            host, secure = self.getHostInfo()
+            channel.addresses = (ends_of(host), ends_of(self.getRemoteHost()), secure)
+        addresses: tuple[Any, Any, bool] = channel.addresses
+        return addresses
+
     def pauseProducing(self) -> None:
         if self.incoming and self._framing != FINISHED:
             self.channel.hold_body()
@@ -589,3 +598,12 @@ class ChannelRequest:
 
     def __repr__(self) -> str:
         return f"<ChannelRequest {self.method!r} from {self.channel.transport.getPeer()}>"
+
+
+def ends_of(address: Any) -> tuple[str | None, int | None]:
+    """Host and port of an address; of a UNIX socket its path."""
+    host = getattr(address, "host", None)
+    if host is not None:
+        return host, address.port
+    name = getattr(address, "name", None)
+    return (os.fsdecode(name) if name else None), None

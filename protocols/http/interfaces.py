@@ -93,6 +93,15 @@ class IChanRequest(IConsumer):
     def getRemoteHost() -> Any:
         """The address of the peer."""
 
+    def getFields() -> list[tuple[bytes, bytes]]:
+        """Name and value of each field of the request, in order, as they came; made anew."""
+
+    def getAddresses() -> tuple[Any, Any, bool]:
+        """(host, port) of this side and of the peer, and whether the connection is encrypted.
+
+        Of a UNIX socket, the host is its path and the port None; (None, None) without one.
+        """
+
     def pauseProducing() -> None:
         """Give no more of the request's body until resumeProducing."""
 
@@ -133,3 +142,19 @@ class IRequest(Interface):
 
     def connectionLost(reason: Any) -> None:
         """The connection has gone before the answer was finished."""
+
+
+class IBody(Interface):
+    """What is given the body of a request as it comes, and told of the request's end."""
+
+    def add(data: bytes) -> None:
+        """Some of it has come."""
+
+    def end() -> None:
+        """All of it has; called for a request without one too."""
+
+    def lose(reason: Any) -> None:
+        """The connection has gone before the answer was finished."""
+
+    def close() -> None:
+        """The answer is finished: nothing more of the body is wanted."""

@@ -252,6 +252,14 @@ class Request:
         self._first = None
         headers.immutable = True
 
+    def finishWith(self, data: bytes) -> None:
+        """The answer is complete: these bytes are its body, if nothing was written before."""
+        if self.startedWriting or self._first is not None:
+            self.write(data)
+        else:
+            self._first = bytes_of(data)
+        self.finish()
+
     def _begin(self) -> None:
         """Send the head, and what of the body was held."""
         if self._message is None:

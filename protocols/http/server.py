@@ -59,7 +59,7 @@ class Request(BasicRequest):
     resource: Any = None
     formLimits = FormLimits()
     user: Any = None
-    _body: Gathered | Streamed | None = None
+    _body: Any = None  # an IBody
     _args: dict[bytes, list[bytes]] | None = None
     _notifications: list[Deferred[None]] | None = None
     _session: Any = None
@@ -136,6 +136,13 @@ class Request(BasicRequest):
             return
         if isinstance(body, Gathered):
             self.render(self.resource)
+
+    def deliverBody(self, body: Any) -> None:
+        """Have an IBody given the body, in the place of body(), and told of the end.
+
+        To be called by a resource that streams, in its render.
+        """
+        self._body = body
 
     @property
     def hasBody(self) -> bool:
@@ -257,7 +264,8 @@ class Request(BasicRequest):
             super().finish()
             if self._body is not None:
                 self._body.close()
-            self._release(lambda deferred: deferred.callback(None))
+            if self._notifications is not None:
+                self._release(lambda deferred: deferred.callback(None))
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if self._body is not None:

@@ -143,6 +143,19 @@ def _file(name: str, size: int, connections: int) -> Scenario:
     )
 
 
+def _gateway(service: str, title: str, *peers: str) -> Scenario:
+    return Scenario(
+        f"http-{service}",
+        title,
+        service,
+        partial(http_get, connections=100, request=requests.SMALL, mode="http"),
+        _EXCHANGE,
+        (*peers, "reactorlib"),
+        peers,
+        saturates=True,
+    )
+
+
 SCENARIOS: tuple[Scenario, ...] = (
     _saturated("echo-100", "100 connections, 100 bytes", "pingpong", 100, 100),
     _saturated("echo-1k", "1,000 connections, 1 KiB", "pingpong", 1000, 1024),
@@ -212,6 +225,8 @@ SCENARIOS: tuple[Scenario, ...] = (
         100,
         pipelined=16,
     ),
+    _gateway("asgi", "hello world by an ASGI application, 100 connections", "uvicorn", "granian"),
+    _gateway("wsgi", "hello world by a WSGI application, 100 connections", "gunicorn", "waitress"),
     Scenario(
         "http-post",
         "1 MB posted and echoed, 4 connections",
