@@ -321,6 +321,38 @@ def test_it_is_inflated_if_that_is_asked_for(
     assert answer.replace(b"|", b"").lower() == body
 
 
+class Delivered(Resource):
+    """Has the body delivered to it, as the gateways have."""
+
+    isLeaf = True
+    streaming = True
+
+    def render_POST(self, request: Any) -> int:
+        self.request = request
+        self.data = b""
+        request.deliverBody(self)
+        return NOT_DONE_YET
+
+    def add(self, data: bytes) -> None:
+        self.data += data
+
+    def end(self) -> None:
+        self.request.write(self.data)
+        self.request.finish()
+
+    def lose(self, reason: Any) -> None:
+        raise AssertionError("it was not lost")
+
+    def close(self) -> None:
+        """The request is answered."""
+
+
+def test_an_inflated_body_is_delivered_too() -> None:
+    browser = Browser(DecodingResourceWrapper(Delivered(), limit=200_000))
+    assert post(browser, gzip.compress(b"ab" * 100), b"gzip")[2] == b"ab" * 100
+    assert post(browser, b"plain")[2] == b"plain"
+
+
 @pytest.mark.parametrize("coding", [b"br", b"gzip, gzip", b"nonsense nonsense", b"compress"])
 def test_codings_that_are_not_inflated(coding: bytes) -> None:
     browser = Browser(DecodingResourceWrapper(Upload(), limit=1000))

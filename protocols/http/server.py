@@ -142,7 +142,9 @@ class Request(BasicRequest):
 
         To be called by a resource that streams, in its render.
         """
-        self._body = body
+        before, self._body = self._body, body
+        if isinstance(before, Streamed):
+            before.hand_to(body)
 
     @property
     def hasBody(self) -> bool:
