@@ -170,6 +170,8 @@ def test_what_no_application_answers() -> None:
 def test_another_protocol() -> None:
     def process(request: Any) -> None:
         request.setResponseCode(101)
+        request.setResponseHeader(b"Connection", b"Upgrade")
+        request.setResponseHeader(b"Upgrade", b"chat")
         request.switchProtocol(Any)
 
     server, entries = logged(process)

@@ -235,6 +235,7 @@ class LoggedRequest(ChannelRequest):
         )
 
 
-def logged(log: Callable[[Entry], object]) -> type[ChannelRequest]:
-    """The class of exchanges that tell `log`."""
-    return type("LoggedRequest", (LoggedRequest,), {"__slots__": (), "log": staticmethod(log)})
+def logged(log: Callable[[Entry], object], exchange: type[ChannelRequest]) -> type[ChannelRequest]:
+    """The class of such exchanges that tell `log`."""
+    bases = (LoggedRequest,) if exchange is ChannelRequest else (LoggedRequest, exchange)
+    return type("LoggedRequest", bases, {"__slots__": (), "log": staticmethod(log)})

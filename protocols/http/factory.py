@@ -9,7 +9,6 @@ from reactorlib.defer import Deferred
 from reactorlib.protocol import Protocol, ServerFactory
 from reactorlib.protocols.http.accesslog import Entry, logged
 from reactorlib.protocols.http.channel import HTTPChannel
-from reactorlib.protocols.http.chanrequest import ChannelRequest
 from reactorlib.protocols.http.framing import EveryAnswer
 
 EVERY = EveryAnswer()
@@ -47,6 +46,7 @@ class HTTPFactory(ServerFactory):
             requestFactory=staticmethod(requestFactory), **settings
         )
         self.maxRequests = maxRequests
+        self._exchange = self._connection.exchangeFactory
         self._log: Callable[[Entry], object] | None = None
         self._channels: set[HTTPChannel] = set()
         self._emptied: list[Deferred[None]] = []
@@ -62,7 +62,8 @@ class HTTPFactory(ServerFactory):
     @log.setter
     def log(self, log: Callable[[Entry], object] | None) -> None:
         self._log = log
-        self._connection.exchangeFactory = ChannelRequest if log is None else logged(log)
+        plain = self._exchange
+        self._connection.exchangeFactory = plain if log is None else logged(log, plain)
 
     @property
     def outstandingRequests(self) -> int:
