@@ -123,9 +123,8 @@ def test_what_was_never_sent() -> None:
     assert len(entries) == 3
 
 
-@pytest.mark.parametrize(("length", "size"), [(None, 10), (100, 10)])
-@pytest.mark.parametrize("waiting", [0, 4, 500])
-def test_an_answer_that_is_cut_off(length: int | None, size: int, waiting: int) -> None:
+@pytest.mark.parametrize("length", [None, 100])
+def test_an_answer_that_is_cut_off(length: int | None) -> None:
     server, entries = logged()
     server.get(b"/")
     request = server.requests[0]
@@ -133,12 +132,8 @@ def test_an_answer_that_is_cut_off(length: int | None, size: int, waiting: int) 
         request.setResponseHeader(b"Content-Length", str(length))
     request.write(b"0123456")
     request.write(b"789")
-    server.transport.__class__ = type(
-        "Waiting", (type(server.transport),), {"bufferedBytes": waiting}
-    )
     server.channel.connectionLost(LOST)
-    (entry,) = entries
-    assert (entry.status, entry.size, entry.complete) == (200, max(0, size - waiting), False)
+    assert [(e.status, e.size, e.complete) for e in entries] == [(200, 10, False)]
 
 
 def test_an_answer_that_is_too_short() -> None:

@@ -5,8 +5,9 @@ It holds, whatever clients send and whoever reads the log:
 - A line is printable ASCII. Whatever else a client sent stands there as `\\xHH`, and a
   quote or a backslash behind a backslash: nobody adds a line, ends a field, or speaks
   to a terminal.
-- The size is that of the body that was sent: without head and chunk framing, nothing
-  for HEAD, and of an answer that was cut off what had left.
+- The size is that of the body: without head and chunk framing, and nothing for HEAD. Of
+  an answer that was cut off it is what the connection had been given by then, some of
+  which may have waited here in vain: `complete` tells it from others.
 - What fails in the log is logged, and costs no answer.
 
 A factory without a log has none of this on its way.
@@ -44,8 +45,8 @@ class Entry:
         seconds: from then to the end of the answer.
         method, uri, version: the request; b"", b"" and None of what was none.
         status: of the answer; None if there was none.
-        size: bytes of the answer's body.
-        complete: whether the answer was given whole.
+        size: bytes of the answer's body, as far as it was given.
+        complete: whether it was given whole before the connection ended.
         headers: the fields of the request.
     """
 
@@ -217,9 +218,6 @@ class LoggedRequest(ChannelRequest):
 
     def _entry(self, complete: bool) -> Entry:
         seconds = self.channel.transport.reactor.seconds() - self._came
-        size = self._announced - self._left + self._streamed
-        if not complete:
-            size = max(0, size - self.channel.transport.bufferedBytes)
         head, data = self._head, self._data
         return Entry(
             self.getRemoteHost(),
@@ -229,7 +227,7 @@ class LoggedRequest(ChannelRequest):
             data[head[2] : head[3]],
             (1, head[4]) if data else None,
             self._status,
-            size,
+            self._announced - self._left + self._streamed,
             complete,
             self.headers(),
         )
