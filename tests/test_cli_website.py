@@ -90,6 +90,26 @@ def test_a_descriptor() -> None:
             assert get(place_of(process))[0] == 200
 
 
+def test_another_server() -> None:
+    with serving(*HELLO, "--proxy-headers") as back:
+        url = "http://{}:{}".format(*place_of(back))
+        with serving(*WEB, "--proxy", url) as process:
+            place = place_of(process)
+            assert get(place, "/a", X_Forwarded_For="192.0.2.7") == (200, b"hello 127.0.0.1")
+            assert '"GET /a HTTP/1.1" 200 15 ' in line_of(process)
+        believing = ["--proxy", url, "--proxy-headers"]
+        with serving(*WEB, *believing) as process:
+            place = place_of(process)
+            assert get(place, X_Forwarded_For="192.0.2.7") == (200, b"hello 192.0.2.7")
+
+
+def test_another_server_that_is_not_there() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        url = "http://{}:{}".format(*taken.getsockname())
+    with serving(*WEB, "--proxy", url) as process:
+        assert get(place_of(process))[0] == 502
+
+
 class TestLog:
     def test_combined(self) -> None:
         with serving(*HELLO) as process:
@@ -223,7 +243,9 @@ class TestConfiguration:
         ):
             assert line in lines
 
-    @pytest.mark.parametrize("served", [[], ["--resource", "program.py:hello"]])
+    @pytest.mark.parametrize(
+        "served", [[], ["--resource", "program.py:hello"], ["--proxy", "http://a/b"]]
+    )
     def test_checked_and_not_served(self, served: list[str]) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
             place = ["--host", "127.0.0.1", "--port", str(taken.getsockname()[1])]
@@ -255,6 +277,9 @@ MISTAKES = [
     (["--asgi", "wsgiref.simple_server:demo_app"], 1, "is no ASGI application"),
     (["--resource", "program.py:Hello"], 1, "is a class: name an instance of it"),
     (["--resource", "program.py:nothing"], 1, "is no resource: it has no isLeaf"),
+    (["--proxy", "nowhere"], 2, "--proxy: 'nowhere' is not scheme://host/path"),
+    (["--proxy", "ftp://a/"], 2, "--proxy: "),
+    (["--proxy", "http://a:port/"], 2, "--proxy: "),
     (["--root-path", "/x"], 2, "--root-path is for --wsgi and --asgi"),
     (["--uds", "a", "--fd", "3"], 2, "--listen, --uds and --fd: one of these at a time"),
     (["--fd", "3", "--listen", "tcp:0"], 2, "--listen, --uds and --fd"),

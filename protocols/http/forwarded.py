@@ -9,8 +9,8 @@ from __future__ import annotations
 from ipaddress import ip_address
 from typing import Any
 
-from reactorlib.address import IPv4Address, IPv6Address, UNIXAddress
-from reactorlib.protocols.haproxy import Trusted, networks
+from reactorlib.address import IPv4Address, IPv6Address
+from reactorlib.protocols.haproxy import Trusted, isWithin, networks
 from reactorlib.protocols.http.chanrequest import ChannelRequest
 
 
@@ -26,7 +26,7 @@ class ForwardedRequest(ChannelRequest):
 
     def getRemoteHost(self) -> Any:
         peer = super().getRemoteHost()
-        if not self._is_trusted_peer(peer):
+        if not isWithin(peer, self.networks):
             return peer
         client = peer
         for text in reversed(self._last_of(b"x-forwarded-for")):
@@ -36,13 +36,13 @@ class ForwardedRequest(ChannelRequest):
                 break
             kind = IPv6Address if host.version == 6 else IPv4Address
             client = kind("TCP", str(host), 0)
-            if not self._is_trusted(str(host)):
+            if not isWithin(client, self.networks):
                 break
         return client
 
     def getHostInfo(self) -> tuple[Any, bool]:
         host, secure = super().getHostInfo()
-        if self._is_trusted_peer(super().getRemoteHost()):
+        if isWithin(super().getRemoteHost(), self.networks):
             schemes = self._last_of(b"x-forwarded-proto")
             if schemes:
                 secure = schemes[-1].lower() == "https"
@@ -57,18 +57,6 @@ class ForwardedRequest(ChannelRequest):
         values = self.headers().getRawHeaders(name, ())
         text = b",".join(values).decode("latin-1")
         return [each.strip() for each in text.split(",")] if text else []
-
-    def _is_trusted_peer(self, peer: Any) -> bool:
-        if isinstance(peer, UNIXAddress):
-            return True  # the file's permissions say who may connect
-        return self._is_trusted(getattr(peer, "host", None) or "")
-
-    def _is_trusted(self, host: str) -> bool:
-        if not host:
-            return False
-        address = ip_address(host.partition("%")[0])
-        address = getattr(address, "ipv4_mapped", None) or address
-        return any(address in network for network in self.networks)
 
 
 def ends_of(address: Any) -> tuple[str | None, int | None]:
