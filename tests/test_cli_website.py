@@ -90,6 +90,29 @@ def test_a_descriptor() -> None:
             assert get(place_of(process))[0] == 200
 
 
+def test_a_directory_is_listed() -> None:
+    with serving(*WEB, ".") as process:
+        place = place_of(process)
+        status, page = get(place)
+        assert status == 200
+        assert b"program.py" in page
+        assert get(place, "/program.py") == (200, PROGRAM.encode())
+        assert get(place, "/../program.py")[0] == 404
+        assert get(place, "/none")[0] == 404
+
+
+def test_one_file(folder: Path) -> None:
+    with serving(*WEB, str(folder / "program.py")) as process:
+        assert get(place_of(process)) == (200, PROGRAM.encode())
+
+
+def test_the_size_of_a_file_is_logged(folder: Path) -> None:
+    (folder / "large").write_bytes(bytes(3_000_000))
+    with serving(*WEB, ".") as process:
+        assert len(get(place_of(process), "/large")[1]) == 3_000_000
+        assert '"GET /large HTTP/1.1" 200 3000000 ' in line_of(process)
+
+
 def test_another_server() -> None:
     with serving(*HELLO, "--proxy-headers") as back:
         url = "http://{}:{}".format(*place_of(back))
@@ -244,7 +267,7 @@ class TestConfiguration:
             assert line in lines
 
     @pytest.mark.parametrize(
-        "served", [[], ["--resource", "program.py:hello"], ["--proxy", "http://a/b"]]
+        "served", [[], ["--resource", "program.py:hello"], ["--proxy", "http://a/b"], ["."]]
     )
     def test_checked_and_not_served(self, served: list[str]) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:

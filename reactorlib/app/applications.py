@@ -56,7 +56,9 @@ def _files(reactor: Any, path: str, options: argparse.Namespace) -> Application:
         raise UserMistake(f"{path} is neither a file nor a directory")
     if not os.access(path, os.R_OK | (os.X_OK if os.path.isdir(path) else 0)):
         raise UserMistake(f"{path} may not be read")
-    return Application(_of("static", "File")(path, listDirectories=True))
+    served = _of("static", "File")(path, listDirectories=True)
+    served.isLeaf = os.path.isfile(path)  # one file is at every place
+    return Application(served)
 
 
 def _wsgi(reactor: Any, program: str, options: argparse.Namespace) -> Application:
