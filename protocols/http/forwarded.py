@@ -11,7 +11,7 @@ from typing import Any
 
 from reactorlib.address import IPv4Address, IPv6Address
 from reactorlib.protocols.haproxy import Trusted, isWithin, networks
-from reactorlib.protocols.http.chanrequest import ChannelRequest
+from reactorlib.protocols.http.chanrequest import ChannelRequest, ends_of
 
 
 class ForwardedRequest(ChannelRequest):
@@ -57,11 +57,6 @@ class ForwardedRequest(ChannelRequest):
         values = self.headers().getRawHeaders(name, ())
         text = b",".join(values).decode("latin-1")
         return [each.strip() for each in text.split(",")] if text else []
-
-
-def ends_of(address: Any) -> tuple[str | None, int | None]:
-    """Host and port of an address; (None, None) of one that has none."""
-    return getattr(address, "host", None), getattr(address, "port", None)
 
 
 def believing(trusted: Trusted) -> type[ChannelRequest]:
