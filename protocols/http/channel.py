@@ -80,6 +80,7 @@ class HTTPChannel(Protocol):
     allowPersistentConnections: bool = True
 
     requestFactory: Any = None
+    exchangeFactory: type[ChannelRequest] = ChannelRequest
     head: RequestHead
     everyAnswer: EveryAnswer
 
@@ -116,6 +117,7 @@ class HTTPChannel(Protocol):
         self.parser = self.head
         self.answers = self.everyAnswer
         self.makeRequest = self.requestFactory
+        self.exchange = self.exchangeFactory
         self.allowPersistentConnections = self.allowPersistentConnections
         self.busy = False  # handling data, a few frames further up
         self.closing = False  # nothing more is served
@@ -185,7 +187,7 @@ class HTTPChannel(Protocol):
                 break
             length = requestHead(data, start, end, start + scanned, head.out)
             if length > 0:
-                request = ChannelRequest(self, data, values())
+                request = self.exchange(self, data, values())
                 if self.requests:
                     if not request.safe:
                         self._hold(_BUSY)
@@ -404,7 +406,7 @@ class HTTPChannel(Protocol):
 
     def _refuse(self, status: int, reason: str) -> None:
         """Answer what is no request, in its turn, and close."""
-        request = ChannelRequest(self, b"", NO_HEAD)
+        request = self.exchange(self, b"", NO_HEAD)
         if self.requests:
             request.wait()
         self.requests.append(request)
