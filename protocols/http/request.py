@@ -228,6 +228,14 @@ class Request:
             self._begin()
             self.chanRequest.write(data)
 
+    def finishWith(self, data: bytes) -> None:
+        """Write the last of the body, and finish; if it is all of it, it goes with its length."""
+        if self.startedWriting or self._first is not None:
+            self.write(data)
+        else:
+            self._first = bytes_of(data)
+        self.finish()
+
     def finish(self) -> None:
         """The answer is complete."""
         if self.finished:
@@ -273,8 +281,7 @@ class Request:
             f"<h1>{title}</h1>\n<p>{escape(text)}</p>\n</html>\n"
         )
         self.setResponseHeader(b"Content-Type", b"text/html; charset=utf-8")
-        self.write(page.encode())
-        self.finish()
+        self.finishWith(page.encode())
 
     def writeFile(self, file: Any, count: int | None = None) -> Deferred[bytes]:
         """Send `count` bytes of a file from where it stands, or all: as fast as they are read.

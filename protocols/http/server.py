@@ -185,8 +185,7 @@ class Request(BasicRequest):
             self._refuse_form(refused)
             return
         if isinstance(result, bytes):
-            self.write(result)
-            self.finish()
+            self.finishWith(result)
         elif result is not NOT_DONE_YET:
             self._answer_later(result)
 
@@ -209,12 +208,14 @@ class Request(BasicRequest):
     async def _await(self, result: Any) -> None:
         try:
             answer = await result
+        except UnsupportedMethod as refused:
+            self._refuse_method(refused.allowedMethods)
+            return
         except FormError as refused:
             self._refuse_form(refused)
             return
         if isinstance(answer, bytes):
-            self.write(answer)
-            self.finish()
+            self.finishWith(answer)
         elif answer is not NOT_DONE_YET:
             self._answer_later(answer)
 
