@@ -350,6 +350,37 @@ def test_cookies_sessions_and_arguments() -> None:
     assert browser.site.sessions == {}
 
 
+def test_a_session_that_has_ended_is_replaced() -> None:
+    def render(request: Any) -> bytes:
+        first = request.getSession()
+        first.expire()
+        first.expire()
+        first.touch()
+        assert first.expired
+        second = request.getSession()
+        assert second is request.getSession()
+        assert browser.site.sessions == {second.uid: second}
+        second.expire()
+        return b"done"
+
+    browser = Browser(Page(render, leaf=True))
+    browser.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert browser.transport.value().endswith(b"done")
+    assert browser.site.sessions == {}
+
+
+def test_a_session_that_cannot_be_told_is_not_kept(caplog: pytest.LogCaptureFixture) -> None:
+    def render(request: Any) -> Any:
+        request.write(b"one")
+        request.write(b"two")
+        request.getSession()
+
+    browser = Browser(Page(render, leaf=True))
+    browser.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert "immutable" in caplog.text
+    assert browser.site.sessions == {}
+
+
 def test_redirects_are_escaped() -> None:
     browser = Browser(resource.Redirect(b'/x"><script>'))
     status, fields, page = browser.get(b"/any/where")
