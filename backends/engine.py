@@ -122,6 +122,13 @@ class Engine:
         self._checked(result)
         return True
 
+    def send_file(self, handle: int, descriptor: int, offset: int, count: int) -> bool:
+        result: int = self._call["send_file"](handle, descriptor, offset, count)
+        if result in (-EBADF, -EPIPE):
+            return False
+        self._checked(result)
+        return True
+
     def pause(self, handle: int) -> None:
         self._alive("pause", handle)
 

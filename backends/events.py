@@ -35,6 +35,7 @@ DATAGRAM: Final[int] = _lib.EVENT_DATAGRAM
 REFUSED: Final[int] = _lib.EVENT_REFUSED
 SEND_FAILED: Final[int] = _lib.EVENT_SEND_FAILED
 DESCRIPTOR: Final[int] = _lib.EVENT_DESCRIPTOR
+FILE_SENT: Final[int] = _lib.EVENT_FILE_SENT
 
 # What a stream reports only when asked: the mask of IEngine.notify.
 NOTIFY_EOF: Final[int] = _lib.NOTIFY_EOF

@@ -69,6 +69,17 @@ def networks(trusted: Trusted) -> list[Network]:
     return [ip_network(text.strip()) for text in (EVERYBODY if texts == ["*"] else texts)]
 
 
+def isWithin(address: Any, trusted: Iterable[Network]) -> bool:
+    """Whether a peer is in one of the networks; whoever comes by a UNIX socket is."""
+    if isinstance(address, UNIXAddress):
+        return True  # the file's permissions say who may connect
+    if not isinstance(address, IPv4Address | IPv6Address):
+        return False  # it was gone before it could be asked for, or is no peer's
+    host = ip_address(address.host)
+    host = getattr(host, "ipv4_mapped", None) or host
+    return any(host in network for network in trusted)
+
+
 def _patience(timeout: float) -> float:
     if timeout < SHORTEST_TIMEOUT:
         shortest = f"{SHORTEST_TIMEOUT:g} seconds or more"
@@ -101,19 +112,10 @@ class HAProxyWrappingFactory:
 
     def buildProtocol(self, addr: Any) -> HeaderProtocol | None:
         """What reads the header of a trusted source; None for any other."""
-        if self._trusts(addr):
+        if isWithin(addr, self._networks):
             return HeaderProtocol(self)
         self.refused(addr, "it is not a trusted proxy")
         return None
-
-    def _trusts(self, address: Any) -> bool:
-        if isinstance(address, UNIXAddress):
-            return True  # the file's permissions say who may connect
-        if not isinstance(address, IPv4Address | IPv6Address):
-            return False  # it was gone before it could be asked for, or is no peer's
-        host = ip_address(address.host)
-        host = getattr(host, "ipv4_mapped", None) or host
-        return any(host in network for network in self._networks)
 
     def refused(self, address: Any, reason: str) -> None:
         """A connection was ended for that reason."""

@@ -25,7 +25,7 @@ Callback = Callable[[int, int], object]
 class CountingEngine:
     """The engine as one monitored transport sees it: it notes where each write ends.
 
-    All but `write` is the engine's own.
+    All but `write` and `send_file` is the engine's own.
     """
 
     def __init__(self, engine: Any, handle: int, callback: Callback) -> None:
@@ -48,6 +48,14 @@ class CountingEngine:
                 self._backlogged = True
                 self._callback(CONNECTION_BACKLOG, self.pending())
         return result
+
+    def send_file(self, handle: int, descriptor: int, offset: int, count: int) -> bool:
+        """One message more."""
+        taken: bool = self.engine.send_file(handle, descriptor, offset, count)
+        if taken:
+            self._written += count
+            self._ends.append(self._written)
+        return taken
 
     def pending(self) -> int:
         """How many messages have bytes that the kernel has not taken."""

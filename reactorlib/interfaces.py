@@ -104,6 +104,15 @@ class IEngine(Interface):
         (ETOOMANYREFS) if too many wait; it stays the caller's then.
         """
 
+    def send_file(handle: int, descriptor: int, offset: int, count: int) -> bool:
+        """Send a part of a file between what was written before and what will be.
+
+        It is in `buffered` and `sent`, but not for the water marks. EVENT_FILE_SENT tells
+        its end; the descriptor may be closed at once. Returns whether it was taken:
+        after the end it is not. Raises OSError for what is no stream, no descriptor, or
+        an empty part, and if there is no descriptor left.
+        """
+
     def set_limits(handle: int, low: int, high: int, cap: int) -> None:
         """Set the water marks and the hard cap of one stream's output."""
 
@@ -564,6 +573,23 @@ class ITCPTransport(ITransport, ICongestionMonitor):
 
     def getHandle() -> socket.socket:
         """The socket, to set options on. It must not be closed or read."""
+
+
+class ISendfileTransport(Interface):
+    """A connection over which the kernel sends files by itself: never one with TLS."""
+
+    def sendFile(file: Any, offset: int, count: int) -> Deferred[int]:
+        """Send bytes of a file (a descriptor, or what has fileno()) from an offset on.
+
+        They leave after what was written before, and before what is written later. The
+        file may be closed at once. The Deferred gives the number of bytes that the kernel
+        has taken: less than `count` only if the file ends before; what follows then
+        follows there. It fails with OSError if the file cannot be read, and with the
+        connection's reason if that is lost. Raises OSError if it cannot begin,
+        BrokenPipeError after the end of writing.
+
+        Reading is a blocking call: made for local disks.
+        """
 
 
 # Names

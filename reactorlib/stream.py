@@ -29,6 +29,7 @@ from reactorlib.backends.events import (
     DRAINED,
     EMPTIED,
     EOF,
+    FILE_SENT,
     LOST,
     NOTIFY_CONGESTION,
     NOTIFY_EMPTIED,
@@ -45,6 +46,7 @@ from reactorlib.interfaces import (
     IHandOver,
 )
 from reactorlib.protocol import connectionDone
+from reactorlib.sendfile import FileQueue
 
 HIGH_WATER = 65_536
 NO_CAP = 2**32 - 1
@@ -66,6 +68,7 @@ class _Extra:
     notify: int = 0
     ended: int = 0
     socket: Any = None
+    files: FileQueue | None = None
     host: Any = None
 
 
@@ -325,6 +328,10 @@ class Stream:
             self._drained()
         elif kind == EMPTIED:
             self._emptied()
+        elif kind == FILE_SENT:
+            files = self._more().files
+            assert files is not None
+            files.sent(first, second)
         elif kind == BLOCKED and self._monitored:
             self._engine.blocked()
         elif kind == CLEARED and self._monitored:
@@ -371,17 +378,19 @@ class Stream:
         reason = self._reason(number)
         extra, self._extra = self._extra, None
         if extra is not None:
-            self._let_go(extra)
+            self._let_go(extra, reason)
         protocol, self.protocol = self.protocol, None
         self.tell_lost(protocol, reason)
 
-    def _let_go(self, extra: _Extra) -> None:
+    def _let_go(self, extra: _Extra, reason: Failure) -> None:
         if self._monitored:
             self._engine = self._engine.engine
         if extra.socket is not None:
             extra.socket.detach()
         if extra.producer is not None:
             self._guarded(extra.producer.stopProducing)
+        if extra.files is not None:
+            extra.files.lost(reason)
 
     def tell_lost(self, protocol: Any, reason: Failure) -> None:
         """The last step of every connection."""

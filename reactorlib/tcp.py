@@ -10,9 +10,10 @@ import logging
 import socket
 import struct
 from collections.abc import Callable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from zope.interface import implementedBy, implementer
+from zope.interface import implementer
 from zope.interface.declarations import Provides
 
 from reactorlib import error
@@ -20,8 +21,15 @@ from reactorlib.address import IPv4Address, IPv6Address, from_sockaddr
 from reactorlib.backends.events import ACCEPTED, LISTENER, LOST, OVERLOAD
 from reactorlib.defer import Deferred
 from reactorlib.failure import Failure
-from reactorlib.interfaces import IListeningPort, INegotiated, IProxiedTransport, ITLSTransport
+from reactorlib.interfaces import (
+    IListeningPort,
+    INegotiated,
+    IProxiedTransport,
+    ISendfileTransport,
+    ITLSTransport,
+)
 from reactorlib.overload import Overload
+from reactorlib.sendfile import FileQueue
 from reactorlib.sockets import LentSocket, borrowed_socket, set_common_options
 from reactorlib.stream import HIGH_WATER, NO_CAP, Stream
 
@@ -41,6 +49,12 @@ def local_address(descriptor: int) -> Any:
     """The address a socket is bound to."""
     with borrowed_socket(descriptor) as borrowed:
         return from_sockaddr(borrowed.family, borrowed.getsockname())
+
+
+@lru_cache
+def _provided(kind: Any, besides: Any) -> Any:
+    """What the instances of a class provide, with one interface more."""
+    return Provides(kind, besides)
 
 
 @implementer(ITLSTransport, IProxiedTransport)
@@ -84,6 +98,15 @@ class Connection(Stream):
         """See IProxiedTransport."""
         self._peer = peer
         self._more().host = host
+
+    def sendFile(self, file: Any, offset: int, count: int) -> Deferred[int]:
+        """See ISendfileTransport, which this is until it changes to TLS."""
+        if self._tls is not None:
+            raise RuntimeError("the kernel does not encrypt: read the file, and write it")
+        extra = self._more()
+        if extra.files is None:
+            extra.files = FileQueue()
+        return extra.files.send(self._engine, self._handle, file, offset, count)
 
     def _descriptor(self) -> int:
         descriptor: int = self._engine.descriptor(self._handle)
@@ -145,10 +168,9 @@ class Connection(Stream):
 
     @property
     def __providedBy__(self) -> Any:
-        """What it provides grows when it changes to TLS."""
-        if self._tls is None:
-            return implementedBy(type(self))  # type: ignore[no-untyped-call]
-        return Provides(type(self), INegotiated)
+        """What it provides is another when it has changed to TLS."""
+        kind: Any = type(self)
+        return _provided(kind, ISendfileTransport if self._tls is None else INegotiated)
 
     @property
     def peer_name(self) -> str | None:

@@ -19,6 +19,7 @@ from reactorlib import error
 from reactorlib.address import UNIXAddress
 from reactorlib.backends.events import DESCRIPTOR
 from reactorlib.baseconnector import BaseConnector
+from reactorlib.failure import Failure
 from reactorlib.interfaces import IFileDescriptorReceiver, IUNIXTransport
 from reactorlib.lockfile import isLocked
 from reactorlib.race import Race
@@ -94,11 +95,11 @@ class UNIXConnection(Connection):
         else:
             receive(descriptor)
 
-    def _let_go(self, extra: Any) -> None:
+    def _let_go(self, extra: Any, reason: Failure) -> None:
         for held in extra.held:
             if isinstance(held, int):
                 os.close(held)
-        super()._let_go(extra)
+        super()._let_go(extra, reason)
 
 
 class UNIXClientConnection(UNIXConnection):

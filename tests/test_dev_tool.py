@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
+from urllib.request import urlopen
 
 import pytest
 
@@ -81,6 +82,10 @@ def test_a_fresh_clone_serves_and_runs_its_tests(fresh: Fresh) -> None:
         with socket.create_connection(("127.0.0.1", port), timeout=20) as peer:
             peer.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
             assert peer.recv(15, socket.MSG_WAITALL) == b"HTTP/1.1 200 OK"
+        for place in ("docs/tutorial.md", "examples/shout.py"):
+            with urlopen(f"http://127.0.0.1:{port}/{place}", timeout=20) as answer:
+                assert answer.headers.get_content_type() == "text/plain"
+                assert answer.read() == (ROOT / place).read_bytes()
         process.send_signal(signal.SIGINT)
         rest, _ = process.communicate(timeout=20)
         assert process.returncode == 0

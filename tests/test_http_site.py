@@ -137,6 +137,20 @@ def test_a_body_that_comes_faster_than_it_is_read_waits() -> None:
     assert browser.answers()[0][2] == b"200000"
 
 
+@pytest.mark.parametrize("lost", [True, False])
+def test_a_reader_of_a_body_that_is_cut_off(lost: bool, caplog: pytest.LogCaptureFixture) -> None:
+    """It ends with what it was told, which is nobody's fault here."""
+    browser = Browser(Streaming())
+    browser.send(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n")
+    if lost:
+        browser.channel.connectionLost(Failure(error.ConnectionLost()))
+        assert browser.answers() == []
+    else:
+        browser.send(b"7fffffff\r\n")
+        assert [status for status, _, _ in browser.answers()] == [413]
+    assert caplog.text == ""
+
+
 def test_a_body_is_refused_unread() -> None:
     browser = Browser(resource.ForbiddenResource())
     browser.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n")
@@ -159,7 +173,21 @@ def test_later_answers() -> None:
         browser.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         assert browser.answers() == []
         later.callback(b"late")
-        assert browser.answers()[0][2] == b"late"
+        ((_, fields, page),) = browser.answers()
+        assert (fields[b"content-length"], page) == (b"4", b"late")
+
+
+def test_the_rest_of_an_answer() -> None:
+    def begun(request: Any) -> bytes:
+        request.write(b"first, ")
+        return b"second"
+
+    async def later(request: Any) -> bytes:
+        request.write(b"first, ")
+        return b"second"
+
+    for page in (begun, later):
+        assert Browser(Page(page, leaf=True)).get(b"/")[2] == b"first, second"
 
 
 def test_not_done_yet() -> None:

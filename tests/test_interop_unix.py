@@ -6,6 +6,7 @@ import contextlib
 import os
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -40,6 +41,12 @@ def running(*command: str) -> Iterator[subprocess.Popen[bytes]]:
             yield process
         finally:
             process.kill()
+
+
+def is_listening(name: str) -> bool:
+    """Whether a UNIX socket of that name takes connections: it is bound before it does."""
+    lines = Path("/proc/net/unix").read_text().splitlines()
+    return any(line.split()[3] == "00010000" for line in lines if line.endswith(f" {name}"))
 
 
 class TestInterop(UNIXContractBase):
@@ -94,7 +101,7 @@ class TestInterop(UNIXContractBase):
     def test_socat_listens(self, net: UNIXNet) -> None:
         name = net.name()
         with running("socat", f"UNIX-LISTEN:{name}", "EXEC:cat"):
-            net.turn_until(lambda: os.path.exists(name))
+            net.turn_until(lambda: is_listening(name))
             factory = RecordingFactory(lambda: Recorder(made=lambda p: p.transport.write(LARGE)))
             connector = net.connect(name, factory)
             net.turn_until(lambda: factory.protocols)

@@ -26,13 +26,13 @@ LAYERS = {
     VALUES: "_version address compiled error failure interfaces program rlimit",
     ENGINE: "backends",
     REACTOR: """
-        base cooperator defer signals sinks stopwatch systemevent
+        asyncioloop base cooperator defer signals sinks stopwatch systemevent
         task threadpool threads timers watch
     """,
     TRANSPORTS: """
         baseconnector budget certificate congestion connector cork datagram
         datagramprotocol endpoints exits files hostcache hostnames lockfile multicast
-        overload pipes posixbase process protocol race resolve socketfile sockets ssl stdio
+        overload pipes posixbase process protocol race resolve sendfile socketfile sockets ssl stdio
         stream systemd tcp tls tlslayer tlssession udp udpbase unix unixbase
         unixdatagram utils
     """,

@@ -37,7 +37,8 @@ INSTALLED_FROM = ("setup.cfg", "setup.py", "pyproject.toml", "reactorlib/_versio
 ON_ALL_CORES = ("--numprocesses", "auto", "--dist", "loadfile")
 
 WHAT_TO_TRY = """
-A web server starts on port {port}. Look at it in a browser or another terminal:
+The documentation and the examples are served on port {port}. Look at them in a browser or
+another terminal:
 
     http://127.0.0.1:{port}/
     curl -i http://127.0.0.1:{port}/
@@ -71,7 +72,8 @@ def serve(arguments: list[str]) -> int:
     options, rest = parser.parse_known_args(arguments)
     set_up()
     print(WHAT_TO_TRY.format(port=options.port), flush=True)
-    return become("reactorlib", "web", "--port", options.port, *rest)
+    handbook = f"{ROOT / 'tools' / 'handbook.py'}:root"
+    return become("reactorlib", "web", "--resource", handbook, "--port", options.port, *rest)
 
 
 def test(arguments: list[str]) -> int:

@@ -103,9 +103,10 @@ int engine_notify(engine *e, int64_t handle, int mask)
 /* Large data for an idle connection goes to the kernel at once. */
 static size_t write_directly(engine *e, struct slot *s, const char *data, size_t size)
 {
-    if (size < DIRECT_BYTES || s->tail != s->head || s->flags & BLOCKED || s->kind == ENGINE_CONNECTING)
+    if (size < DIRECT_BYTES || s->tail != s->head || s->files || s->flags & BLOCKED
+        || s->kind == ENGINE_CONNECTING)
         return 0;
-    ssize_t taken = output_send(s, data, size);
+    ssize_t taken = output_send(s, data, size, 0);
     if (taken < 0) {
         s->flags |= FAILED;
         s->error = (int)-taken;
@@ -169,7 +170,7 @@ int64_t engine_buffered(engine *e, int64_t handle)
 {
     struct slot *s;
     int error = find_slot(e, handle, &s);
-    return error < 0 ? error : (int64_t)(s->tail - s->head);
+    return error < 0 ? error : (int64_t)(s->tail - s->head) + files_left(s);
 }
 
 int64_t engine_sent(engine *e, int64_t handle)

@@ -8,6 +8,7 @@
  *   peers.c     addresses, ours and the kernel's
  *   datagram.c  datagrams, both ways
  *   passing.c   descriptors over a Unix stream
+ *   sendfile.c  files among the output
  *   poll_*.c    the kernel interfaces, behind poller.h
  *
  * All of it runs in one thread, the owner's, but for engine_wake.
@@ -24,12 +25,16 @@
 #include "engine_api.h"
 #include "poller.h"
 
+#ifndef MSG_NOSIGNAL
+#define MSG_NOSIGNAL 0
+#endif
+
 enum {
     ARENA_BYTES = 1 << 19,
     READ_MAX = 65 << 10,     /* of one connection in one turn: 64 KiB, as four records of TLS */
     READ_MIN = 1 << 12,      /* less room than this: wait for the next turn */
     RECORDS = 4096,          /* events in one turn */
-    RECORDS_PER_SLOT = 8,    /* the most that one step for one slot can make */
+    RECORDS_PER_SLOT = 12,   /* the most that one step for one slot can make */
     READY = 1024,
     SERVED_MAX = 128, /* ready descriptors in one turn: few enough that their
                          sockets are in the cache still when they are answered */
@@ -39,6 +44,8 @@ enum {
     POOLED = 256,
     CHUNK = 256,             /* slots are allocated in chunks and never move */
     ENGINE_PEER_ROOM = 128,  /* the most that pack_peer takes of the arena */
+    FILE_BYTES = 1 << 20,    /* of files, for one connection in one turn */
+    FILES_MAX = 4,           /* ... that end in it */
     PASSED_MAX = 253,        /* descriptors in one message: SCM_MAX_FD of Linux */
     NOWHERE = -1
 };
@@ -73,7 +80,8 @@ struct slot {
     uint32_t low, high, cap;
     char *out; /* pending output: out[head..tail) */
     size_t head, tail, size;
-    uint64_t sent;
+    uint64_t sent; /* with what a file was too short for */
+    struct files *files;
     int64_t deadline; /* of lingering, in milliseconds */
     union {           /* by kind; what few slots need */
         struct datagram *datagram;
@@ -139,7 +147,7 @@ int find_slot(engine *e, int64_t handle, struct slot **out);
 /* output.c */
 int output_room(engine *e, struct slot *s, size_t more);
 int output_append(engine *e, struct slot *s, const char *data, size_t size);
-ssize_t output_send(struct slot *s, const char *data, size_t size);
+ssize_t output_send(struct slot *s, const char *data, size_t size, int more);
 void output_free(engine *e, struct slot *s);
 void output_writable(engine *e, struct slot *s, int index);
 void slot_settle(engine *e, struct slot *s, int index);
@@ -165,6 +173,14 @@ ssize_t passing_receive(engine *e, struct slot *s, int index, void *data, size_t
 ssize_t passing_send(struct slot *s, const char *data, size_t size);
 int passing_waits(const struct slot *s);
 void passing_free(struct slot *s);
+
+/* sendfile.c */
+enum { FILE_DONE, FILE_BLOCKED, FILE_LATER };
+int64_t files_left(const struct slot *s);
+size_t files_before(const struct slot *s, size_t size);
+uint64_t end_of_output(const struct slot *s);
+int files_send(engine *e, struct slot *s, int index, int64_t *share);
+void files_free(struct slot *s);
 
 /* Short, and called for every event: inline. */
 

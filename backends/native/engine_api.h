@@ -38,7 +38,8 @@ enum engine_event {
     EVENT_DATAGRAM,  /* arena offset << 32 | length, sender: see engine_peer_layout */
     EVENT_REFUSED,   /* nobody took what a connected datagram socket had sent */
     EVENT_SEND_FAILED, /* errno of the last, how many datagrams */
-    EVENT_DESCRIPTOR /* a descriptor, the receiver's to close; data follows */
+    EVENT_DESCRIPTOR, /* a descriptor, the receiver's to close; data follows */
+    EVENT_FILE_SENT  /* bytes, and the errno if it could not be read any further */
 };
 
 /* The peer in EVENT_ACCEPTED and EVENT_DATAGRAM: port << 32 | address for IPv4;
@@ -113,6 +114,14 @@ int engine_take_descriptors(engine *e, int64_t handle);
  * engine_abort, -ETOOMANYREFS when 253 wait already. Without that byte the end
  * is ETOOMANYREFS. */
 int engine_pass_descriptor(engine *e, int64_t handle, int fd);
+
+/* Sends `count` bytes of a file from `offset` on, behind what was written so far
+ * and before what is written later; what the file is too short for is left out.
+ * EVENT_FILE_SENT tells the end, in the order of the calls, but EVENT_LOST comes
+ * without it. `fd` is duplicated: the caller may close it at once. Errors are
+ * those of engine_write and of dup(2); -EINVAL for what is no stream, no file
+ * or an empty range. It counts in engine_buffered, not for the water marks. */
+int engine_send_file(engine *e, int64_t handle, int fd, int64_t offset, int64_t count);
 
 int engine_pause(engine *e, int64_t handle);
 int engine_resume(engine *e, int64_t handle);

@@ -9,13 +9,18 @@
 
 #include "engine.h"
 
-#ifndef MSG_NOSIGNAL
-#define MSG_NOSIGNAL 0
+#ifndef MSG_MORE
+#define MSG_MORE 0
 #endif
 
 static size_t pending(const struct slot *s)
 {
     return s->tail - s->head;
+}
+
+static int waits(const struct slot *s)
+{
+    return s->tail != s->head || s->files != NULL;
 }
 
 static char *take_buffer(engine *e, size_t size)
@@ -79,8 +84,9 @@ int output_append(engine *e, struct slot *s, const char *data, size_t size)
     return 0;
 }
 
-/* Bytes taken, 0 when the kernel takes none now, or negative errno. */
-ssize_t output_send(struct slot *s, const char *data, size_t size)
+/* Bytes taken, 0 when the kernel takes none now, or negative errno. `more`: what
+ * follows at once may share a segment with them. */
+ssize_t output_send(struct slot *s, const char *data, size_t size, int more)
 {
     ssize_t taken;
     if (s->passing)
@@ -88,7 +94,7 @@ ssize_t output_send(struct slot *s, const char *data, size_t size)
     do
         taken = s->kind == ENGINE_PIPE || s->kind == ENGINE_WRITER
                     ? write(s->fd, data, size)
-                    : send(s->fd, data, size, MSG_NOSIGNAL);
+                    : send(s->fd, data, size, more ? MSG_NOSIGNAL | MSG_MORE : MSG_NOSIGNAL);
     while (taken < 0 && errno == EINTR);
     if (taken < 0)
         return errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS ? 0 : -errno;
@@ -109,20 +115,57 @@ void output_writable(engine *e, struct slot *s, int index)
     slot_settle(e, s, index);
 }
 
-static void output_flush(engine *e, struct slot *s, int index)
+static void fail(struct slot *s, int error)
 {
-    ssize_t taken = output_send(s, s->out + s->head, pending(s));
+    s->flags |= FAILED;
+    s->error = error;
+}
+
+/* Whether the kernel took all that is buffered, or all before the next file. */
+static int flush_buffer(engine *e, struct slot *s, int index)
+{
+    size_t size = s->files ? files_before(s, pending(s)) : pending(s);
+    if (size == 0)
+        return 1;
+    ssize_t taken = output_send(s, s->out + s->head, size, s->files != NULL);
     if (taken < 0) {
-        s->flags |= FAILED;
-        s->error = (int)-taken;
-        return;
+        fail(s, (int)-taken);
+        return 0;
     }
     e->counters.sent += taken;
     s->head += (size_t)taken;
     if (pending(s) == 0)
         output_free(e, s);
-    else
+    if ((size_t)taken < size)
         set_blocked(e, s, index, 1);
+    return (size_t)taken == size;
+}
+
+/* Whether the next file has left, and more may follow in this turn. */
+static int flush_file(engine *e, struct slot *s, int index, int64_t *share)
+{
+    int outcome = files_send(e, s, index, share);
+    if (outcome == FILE_DONE)
+        return 1;
+    if (outcome < 0)
+        fail(s, -outcome);
+    else if (outcome == FILE_BLOCKED || slot_mark(e, s, index) < 0)
+        set_blocked(e, s, index, 1);
+    return 0;
+}
+
+static void output_flush(engine *e, struct slot *s, int index)
+{
+    int64_t share = FILE_BYTES;
+    int files = 0;
+    while (flush_buffer(e, s, index) && s->files) {
+        if (files++ == FILES_MAX)
+            share = 0;
+        if (!flush_file(e, s, index, &share))
+            break;
+    }
+    if (s->flags & FAILED)
+        return;
     if (s->flags & ABOVE && pending(s) <= s->low) {
         s->flags &= (uint16_t)~ABOVE;
         record(e, EVENT_DRAINED, slot_handle(s, index), 0, 0);
@@ -176,17 +219,17 @@ void slot_settle(engine *e, struct slot *s, int index)
         return;
     }
     /* Nothing can leave before it is connected. */
-    if (s->kind == ENGINE_CONNECTING && (pending(s) || !(s->flags & CLOSING)))
+    if (s->kind == ENGINE_CONNECTING && (waits(s) || !(s->flags & CLOSING)))
         return;
     if (s->kind == ENGINE_DATAGRAM)
         datagram_flush(e, s, index);
-    else if (pending(s) && !(s->flags & (BLOCKED | FAILED)))
+    else if (waits(s) && !(s->flags & (BLOCKED | FAILED)))
         output_flush(e, s, index);
     if (s->flags & FAILED) {
         slot_lost(e, s, index, s->error);
         return;
     }
-    if (!pending(s)) {
+    if (!waits(s)) {
         if (s->flags & WROTE && s->notify & NOTIFY_EMPTIED)
             record(e, EVENT_EMPTIED, slot_handle(s, index), 0, 0);
         s->flags &= (uint16_t)~WROTE;

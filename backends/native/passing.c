@@ -13,10 +13,6 @@
 
 #include "engine.h"
 
-#ifndef MSG_NOSIGNAL
-#define MSG_NOSIGNAL 0
-#endif
-
 struct passed {
     int fd;
     uint64_t at; /* the position in the stream of the byte it goes with */
@@ -205,7 +201,7 @@ static int queue_duplicate(struct slot *s, int duplicate)
         p->queue = queue;
         p->capacity = wanted;
     }
-    p->queue[p->count++] = (struct passed){duplicate, s->sent + (s->tail - s->head)};
+    p->queue[p->count++] = (struct passed){duplicate, end_of_output(s)};
     return 0;
 }
 

@@ -191,6 +191,8 @@ void linger_expire(engine *e, int64_t now)
 void slot_free_parts(struct slot *s)
 {
     free(s->out);
+    if (s->files)
+        files_free(s);
     if (s->kind == ENGINE_DATAGRAM)
         free(s->datagram);
     else if (s->passing)

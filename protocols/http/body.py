@@ -71,6 +71,15 @@ class Streamed:
         """The request is answered: what still comes is not wanted."""
         self._pieces.clear()
 
+    def hand_to(self, body: Any) -> None:
+        """Another has it from now on, first what is here."""
+        while self._pieces:
+            body.add(self._pieces.popleft())
+        if self._lost is not None:
+            body.lose(self._lost)
+        elif self._ended:
+            body.end()
+
     def _wake(self) -> None:
         waiting, self._waiting = self._waiting, None
         if waiting is not None:

@@ -21,8 +21,9 @@ from typing import Any, ClassVar
 from zope.interface import implementer
 
 from reactorlib import error
+from reactorlib.defer import Deferred
 from reactorlib.failure import Failure
-from reactorlib.interfaces import IHalfCloseableProtocol, IPushProducer
+from reactorlib.interfaces import IHalfCloseableProtocol, IPushProducer, ISendfileTransport
 from reactorlib.protocol import Protocol, connectionDone
 from reactorlib.protocols.http.chanrequest import LARGE, ChannelRequest
 from reactorlib.protocols.http.framing import EveryAnswer
@@ -79,12 +80,14 @@ class HTTPChannel(Protocol):
     allowPersistentConnections: bool = True
 
     requestFactory: Any = None
+    exchangeFactory: type[ChannelRequest] = ChannelRequest
     head: RequestHead
     everyAnswer: EveryAnswer
 
     _tick: ClassVar[float]
 
     # What few connections ever change.
+    addresses: Any = None  # see IChanRequest.getAddresses
     _discardable = 0  # bytes of a body that may still be read for nobody
     _taken = -1  # bytes that the client had read when that was looked at last
     _outer: Any = None
@@ -116,6 +119,7 @@ class HTTPChannel(Protocol):
         self.parser = self.head
         self.answers = self.everyAnswer
         self.makeRequest = self.requestFactory
+        self.exchange = self.exchangeFactory
         self.allowPersistentConnections = self.allowPersistentConnections
         self.busy = False  # handling data, a few frames further up
         self.closing = False  # nothing more is served
@@ -185,7 +189,7 @@ class HTTPChannel(Protocol):
                 break
             length = requestHead(data, start, end, start + scanned, head.out)
             if length > 0:
-                request = ChannelRequest(self, data, values())
+                request = self.exchange(self, data, values())
                 if self.requests:
                     if not request.safe:
                         self._hold(_BUSY)
@@ -268,6 +272,15 @@ class HTTPChannel(Protocol):
             self.requests[0].noLongerQueued()
         if self._held:
             self._release(_BUSY)  # no body of its own is still to come
+
+    def send_file(self, file: Any, offset: int, count: int) -> Deferred[int] | None:
+        """Have the kernel send it, if that is possible on this transport."""
+        if not ISendfileTransport.providedBy(self.transport):
+            return None
+        self.flush()
+        sent: Deferred[int] = self.transport.sendFile(file, offset, count)
+        self._sent += count
+        return sent
 
     def flush(self) -> None:
         """Write what was gathered so far."""
@@ -397,7 +410,7 @@ class HTTPChannel(Protocol):
 
     def _refuse(self, status: int, reason: str) -> None:
         """Answer what is no request, in its turn, and close."""
-        request = ChannelRequest(self, b"", NO_HEAD)
+        request = self.exchange(self, b"", NO_HEAD)
         if self.requests:
             request.wait()
         self.requests.append(request)

@@ -10,6 +10,7 @@ Faults of the application cost the answer, or this connection, and are logged on
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +47,6 @@ from reactorlib.protocols.http.parser import (
     KEEP_ALIVE,
     UPGRADE,
     ChunkDecoder,
-    readFields,
 )
 from reactorlib.protocols.http.status import INTERNAL_SERVER_ERROR, OK
 
@@ -292,10 +292,7 @@ class ChannelRequest:
 
     def headers(self) -> Headers:
         """The fields of the request."""
-        return Headers.deferred(self._pairs)
-
-    def _pairs(self) -> list[tuple[bytes, bytes]]:
-        return readFields(self._data, self._head[7], len(self._data), self._head[8])
+        return Headers.deferred(self.getFields)
 
     def _trailers(self) -> list[tuple[bytes, bytes]]:
         return [] if self._decoder is None else self._decoder.trailers
@@ -319,6 +316,10 @@ class ChannelRequest:
     def finished(self) -> bool:
         """Whether its end has been written, or the connection lost."""
         return self._framing == FINISHED
+
+    def mentions(self, word: bytes) -> bool:
+        fields = self._head[7]  # what follows them may be taken for one of them
+        return word in self._data[fields : fields + self.channel.maxHeaderLength].lower()
 
     def acceptData(self) -> None:
         if self._awaited and not self._framing:
@@ -433,6 +434,25 @@ class ChannelRequest:
         elif framing == UNSENT:
             raise RuntimeError("writeHeaders comes before the body")
 
+    def sendFile(self, file: Any, offset: int, count: int) -> Deferred[int] | None:
+        framing, channel = self._framing, self.channel
+        if self._waiting is not None or framing not in (LENGTH, UNTIL_CLOSE):
+            return None
+        if framing == LENGTH and count > self._left:
+            raise ValueError(f"{count} bytes, but {self._left} are left of the body")
+        try:
+            sent = channel.send_file(file, offset, count)
+        except OSError:  # nothing to duplicate the descriptor with: reading tells what is wrong
+            return None
+        if framing == LENGTH and sent is not None:
+            self._left -= count
+            sent.addCallback(self._sent_file, count)
+        return sent
+
+    def _sent_file(self, sent: int, count: int) -> int:
+        self._left += count - sent
+        return sent
+
     def writeResponse(
         self, code: int, headers: Headers, body: bytes, message: bytes | None = None
     ) -> None:
@@ -517,6 +537,18 @@ class ChannelRequest:
     def getRemoteHost(self) -> Any:
         return self.channel.transport.getPeer()
 
+    def getFields(self) -> list[tuple[bytes, bytes]]:
+        head = self._head
+        return self.channel.head.fields(self._data, head[7], len(self._data), head[8])
+
+    def getAddresses(self) -> tuple[Any, Any, bool]:
+        channel = self.channel
+        if channel.addresses is None:
+            host, secure = self.getHostInfo()
+            channel.addresses = (ends_of(host), ends_of(self.getRemoteHost()), secure)
+        addresses: tuple[Any, Any, bool] = channel.addresses
+        return addresses
+
     def pauseProducing(self) -> None:
         if self.incoming and self._framing != FINISHED:
             self.channel.hold_body()
@@ -575,3 +607,12 @@ class ChannelRequest:
 
     def __repr__(self) -> str:
         return f"<ChannelRequest {self.method!r} from {self.channel.transport.getPeer()}>"
+
+
+def ends_of(address: Any) -> tuple[str | None, int | None]:
+    """Host and port of an address; of a UNIX socket its path."""
+    host = getattr(address, "host", None)
+    if host is not None:
+        return host, address.port
+    name = getattr(address, "name", None)
+    return (os.fsdecode(name) if name else None), None

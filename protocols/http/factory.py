@@ -7,6 +7,7 @@ from typing import Any
 
 from reactorlib.defer import Deferred
 from reactorlib.protocol import Protocol, ServerFactory
+from reactorlib.protocols.http.accesslog import Entry, logged
 from reactorlib.protocols.http.channel import HTTPChannel
 from reactorlib.protocols.http.framing import EveryAnswer
 
@@ -41,12 +42,28 @@ class HTTPFactory(ServerFactory):
         unknown = settings.keys() - HTTPChannel.__annotations__.keys()
         if unknown:
             raise TypeError(f"HTTPChannel has no setting of the name {', '.join(sorted(unknown))}")
-        self.protocol = HTTPChannel.configured(
+        self._connection = self.protocol = HTTPChannel.configured(
             requestFactory=staticmethod(requestFactory), **settings
         )
         self.maxRequests = maxRequests
+        self._exchange = self._connection.exchangeFactory
+        self._log: Callable[[Entry], object] | None = None
         self._channels: set[HTTPChannel] = set()
         self._emptied: list[Deferred[None]] = []
+
+    @property
+    def log(self) -> Callable[[Entry], object] | None:
+        """What is called with an accesslog.Entry for each answer, such as an AccessLog.
+
+        None by default. It counts for connections that begin after it was set.
+        """
+        return self._log
+
+    @log.setter
+    def log(self, log: Callable[[Entry], object] | None) -> None:
+        self._log = log
+        plain = self._exchange
+        self._connection.exchangeFactory = plain if log is None else logged(log, plain)
 
     @property
     def outstandingRequests(self) -> int:

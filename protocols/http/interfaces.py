@@ -25,6 +25,9 @@ class IChanRequest(IConsumer):
     reactor = Attribute("The reactor that it runs on.")
     hasBody = Attribute("Whether some of the request's body has not come yet: bool.")
 
+    def mentions(word: bytes) -> bool:
+        """Whether a word, in lower case, may stand in the head of the request."""
+
     def follow(outcome: Any) -> None:
         """Take care of a coroutine or Deferred that works on the request.
 
@@ -62,6 +65,13 @@ class IChanRequest(IConsumer):
         bytes, RuntimeError before writeHeaders.
         """
 
+    def sendFile(file: Any, offset: int, count: int) -> Any:
+        """Have the kernel send some of the body: a Deferred, as of ISendfileTransport.
+
+        None if it cannot here, and the bytes are to be read and written. Raises as
+        `write` does.
+        """
+
     def writeResponse(code: int, headers: Any, body: bytes, message: bytes | None = None) -> None:
         """The whole answer: writeHeaders, with the body's length, write and finish at once."""
 
@@ -82,6 +92,15 @@ class IChanRequest(IConsumer):
 
     def getRemoteHost() -> Any:
         """The address of the peer."""
+
+    def getFields() -> list[tuple[bytes, bytes]]:
+        """Name and value of each field of the request, in order, as they came; made anew."""
+
+    def getAddresses() -> tuple[Any, Any, bool]:
+        """(host, port) of this side and of the peer, and whether the connection is encrypted.
+
+        Of a UNIX socket, the host is its path and the port None; (None, None) without one.
+        """
 
     def pauseProducing() -> None:
         """Give no more of the request's body until resumeProducing."""
@@ -123,3 +142,19 @@ class IRequest(Interface):
 
     def connectionLost(reason: Any) -> None:
         """The connection has gone before the answer was finished."""
+
+
+class IBody(Interface):
+    """What is given the body of a request as it comes, and told of the request's end."""
+
+    def add(data: bytes) -> None:
+        """Some of it has come."""
+
+    def end() -> None:
+        """All of it has; called for a request without one too."""
+
+    def lose(reason: Any) -> None:
+        """The connection has gone before the answer was finished."""
+
+    def close() -> None:
+        """The answer is finished: nothing more of the body is wanted."""

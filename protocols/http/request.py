@@ -10,17 +10,20 @@ length; one that is written in several pieces is framed as the connection allows
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from html import escape
+from io import FileIO
 from typing import Any
 
 from zope.interface import implementer
 
+from reactorlib import error
 from reactorlib.defer import Deferred
 from reactorlib.failure import Failure
 from reactorlib.interfaces import IConsumer
 from reactorlib.protocol import connectionDone
-from reactorlib.protocols.filesender import FileSender
+from reactorlib.protocols.filesender import FileSender, TransferStopped
 from reactorlib.protocols.http.framing import bytes_of
 from reactorlib.protocols.http.headers import Headers
 from reactorlib.protocols.http.interfaces import IRequest
@@ -165,6 +168,13 @@ class Request:
         self.code = code
         self._message = message
 
+    def mentions(self, word: bytes) -> bool:
+        """Whether a word, in lower case, stands anywhere in the head of the request.
+
+        Costs much less than a look at the fields: if it does not, no field is so called.
+        """
+        return isinstance(self._in_headers, Headers) or self.chanRequest.mentions(word)
+
     def getRequestHeader(self, name: str | bytes) -> bytes | None:
         """The value of a field that came; of several, the last one's. None if there is none."""
         values = self.in_headers.getRawHeaders(name)
@@ -228,14 +238,6 @@ class Request:
             self._begin()
             self.chanRequest.write(data)
 
-    def finishWith(self, data: bytes) -> None:
-        """Write the last of the body, and finish; if it is all of it, it goes with its length."""
-        if self.startedWriting or self._first is not None:
-            self.write(data)
-        else:
-            self._first = bytes_of(data)
-        self.finish()
-
     def finish(self) -> None:
         """The answer is complete."""
         if self.finished:
@@ -249,6 +251,14 @@ class Request:
         self.startedWriting = self.finished = True
         self._first = None
         headers.immutable = True
+
+    def finishWith(self, data: bytes) -> None:
+        """The answer is complete: these bytes are its body, if nothing was written before."""
+        if self.startedWriting or self._first is not None:
+            self.write(data)
+        else:
+            self._first = bytes_of(data)
+        self.finish()
 
     def _begin(self) -> None:
         """Send the head, and what of the body was held."""
@@ -283,14 +293,26 @@ class Request:
         self.setResponseHeader(b"Content-Type", b"text/html; charset=utf-8")
         self.finishWith(page.encode())
 
-    def writeFile(self, file: Any, count: int | None = None) -> Deferred[bytes]:
+    def writeFile(self, file: Any, count: int | None = None) -> Deferred[int]:
         """Send `count` bytes of a file from where it stands, or all: as fast as they are read.
 
-        The Deferred fires when all is written. It fails with what reading raised, or with
-        TransferStopped when the client has gone. The file is not closed, nor the answer
-        finished.
+        The Deferred gives how many were written: fewer than `count` only if there were no
+        more. It fails with what reading raised, or with TransferStopped when the client
+        has gone. The file is not closed, nor the answer finished; where the file stands
+        afterwards is not said. The kernel sends it where it can: a file of the system
+        itself, on a connection in clear text, with a Content-Length.
         """
-        return FileSender().beginFileTransfer(file if count is None else Part(file, count), self)
+        self._holding = False
+        if not self.startedWriting:
+            self._begin()
+        extent = extent_of(file, count)
+        sent: Deferred[int] | None = None
+        if extent is not None:
+            sent = self.chanRequest.sendFile(file, *extent)
+        if sent is not None:
+            return sent.addErrback(stopped)
+        part = Part(file, count)
+        return FileSender().beginFileTransfer(part, self).addCallback(lambda last: part.taken)
 
     # IConsumer and the rest
 
@@ -336,15 +358,40 @@ class Request:
 
 
 class Part:
-    """Some bytes of a file, from where it stands."""
+    """Some bytes of a file from where it stands, or all."""
 
-    __slots__ = ("_file", "_left")
+    __slots__ = ("_count", "_file", "taken")
 
-    def __init__(self, file: Any, count: int) -> None:
+    def __init__(self, file: Any, count: int | None) -> None:
         self._file = file
-        self._left = count
+        self._count = count
+        self.taken = 0
 
     def read(self, size: int) -> bytes:
-        data: bytes = self._file.read(min(size, self._left))
-        self._left -= len(data)
+        if self._count is not None:
+            size = min(size, self._count - self.taken)
+        data: bytes = self._file.read(size)
+        self.taken += len(data)
         return data
+
+
+def extent_of(file: Any, count: int | None) -> tuple[int, int] | None:
+    """Where in the system's file it stands, and how much is to be sent from there.
+
+    None if there is no such file: others have a descriptor, too, with other bytes in it.
+    """
+    if type(getattr(file, "raw", file)) is not FileIO:
+        return None
+    try:
+        file.flush()
+        offset = file.tell()
+        size = os.fstat(file.fileno()).st_size - offset if count is None else count
+    except OSError:  # a pipe, perhaps
+        return None
+    return (offset, size) if size > 0 else None
+
+
+def stopped(failure: Failure) -> int:
+    """The same end by the name it has for all who send files."""
+    failure.trap(error.ConnectionClosed)
+    raise TransferStopped(failure.getErrorMessage())

@@ -49,6 +49,7 @@ class Request(BasicRequest):
         prepath, postpath: names before and after the resource, lists of bytes, unquoted.
         content: the body, a file; empty for a resource that streams, and for a multipart form.
         formLimits: how large a form may be.
+        user: who asks, once that was proved (see `auth`); None before.
     """
 
     site: Any = None  # set on a class of each Site's own
@@ -57,17 +58,19 @@ class Request(BasicRequest):
     postpath: list[bytes]
     resource: Any = None
     formLimits = FormLimits()
-    _body: Gathered | Streamed | None = None
+    user: Any = None
+    _body: Any = None  # an IBody
     _args: dict[bytes, list[bytes]] | None = None
     _notifications: list[Deferred[None]] | None = None
     _session: Any = None
 
     def process(self) -> None:
         self.path = self._path()
+        self.prepath = []
+        self.postpath = []
         if not self.path.startswith(b"/"):
             resource: Any = self._without_place()
         else:
-            self.prepath = []
             self.postpath = [
                 unquote_to_bytes(name) if b"%" in name else name
                 for name in self.path[1:].split(b"/")
@@ -134,6 +137,24 @@ class Request(BasicRequest):
         if isinstance(body, Gathered):
             self.render(self.resource)
 
+    def deliverBody(self, body: Any) -> None:
+        """Have an IBody given the body, in the place of body(), and told of the end.
+
+        To be called by a resource that streams, in its render.
+        """
+        before, self._body = self._body, body
+        if isinstance(before, Streamed):
+            before.hand_to(body)
+
+    @property
+    def hasBody(self) -> bool:
+        """Whether a body came with it, or comes."""
+        return self._body is not None
+
+    def replaceBody(self, body: Gathered | Streamed) -> None:
+        """Somebody has read all of the streamed body: from now on it is this."""
+        self._body = body
+
     @property
     def content(self) -> IO[bytes]:
         """The body as a file; an empty one if there is none, or it is streamed."""
@@ -185,9 +206,17 @@ class Request(BasicRequest):
             self._refuse_form(refused)
             return
         if isinstance(result, bytes):
-            self.finishWith(result)
+            self._answer(result)
         elif result is not NOT_DONE_YET:
             self._answer_later(result)
+
+    def _answer(self, body: bytes) -> None:
+        """All of the answer, or the rest of it; if it is all, however late, it has a length."""
+        if self.startedWriting or self._first is not None:
+            self.write(body)
+        else:
+            self._first = body
+        self.finish()
 
     def _refuse_method(self, allowed: tuple[bytes, ...]) -> None:
         self.setResponseHeader(b"Allow", b", ".join(allowed))
@@ -215,7 +244,7 @@ class Request(BasicRequest):
             self._refuse_form(refused)
             return
         if isinstance(answer, bytes):
-            self.finishWith(answer)
+            self._answer(answer)
         elif answer is not NOT_DONE_YET:
             self._answer_later(answer)
 
@@ -240,7 +269,8 @@ class Request(BasicRequest):
             super().finish()
             if self._body is not None:
                 self._body.close()
-            self._release(lambda deferred: deferred.callback(None))
+            if self._notifications is not None:
+                self._release(lambda deferred: deferred.callback(None))
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if self._body is not None:

@@ -20,6 +20,11 @@ class Parser(Protocol):
 
     def add_argument(self, *names: str, **options: Any) -> Any: ...
 
+    def set_defaults(self, **values: Any) -> None: ...
+
+
+ORIGIN = "the origin of "  # before the name of an option: where its value comes from
+
 
 TRUE = ("1", "true", "yes", "on")
 FALSE = ("0", "false", "no", "off", "")
@@ -47,18 +52,66 @@ def add_flag(
     text = os.environ.get(name)
     if text and default != argparse.SUPPRESS:
         default = _read(name, type, text)
-    parser.add_argument(*names, type=type, default=default, help=f"{help} [{name}]", **options)
+    help = f"{help} [{name}]"
+    action = parser.add_argument(
+        *names, action=_Value, type=type, default=default, help=help, **options
+    )
+    _note_origin(parser, action, name)
 
 
 def add_repeated_flag(parser: Parser, name: str, *, help: str, **options: Any) -> None:
     """Add a flag that may be given more than once; its variable has spaces between values."""
     default = os.environ.get(variable(name), "").split()
-    parser.add_argument(
+    action = parser.add_argument(
         name, action=_Repeated, default=default, help=f"{help} [{variable(name)}]", **options
     )
+    _note_origin(parser, action, variable(name))
 
 
-class _Repeated(argparse.Action):
+def _note_origin(parser: Parser, action: argparse.Action, name: str) -> None:
+    if action.default != argparse.SUPPRESS:
+        origin = name if os.environ.get(name) else "default"
+        parser.set_defaults(**{ORIGIN + action.dest: origin})
+
+
+def origins(options: argparse.Namespace) -> dict[str, str]:
+    """Where the value of each option comes from: its flag, its variable, or "default"."""
+    return {
+        name.removeprefix(ORIGIN): origin
+        for name, origin in vars(options).items()
+        if name.startswith(ORIGIN)
+    }
+
+
+class _Value(argparse.Action):
+    """Stores a value, and that it was a flag that gave it."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        setattr(namespace, self.dest, values)
+        setattr(namespace, ORIGIN + self.dest, option_string)
+
+
+class _Switch(_Value):
+    """Stores that it is on; `--no-…`, if that is one of its names, that it is off."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        on = not (option_string or "").startswith("--no-")
+        super().__call__(parser, namespace, on, option_string)
+
+
+class _Repeated(_Value):
     """Collects values; the first one replaces the default."""
 
     def __call__(
@@ -69,15 +122,25 @@ class _Repeated(argparse.Action):
         option_string: str | None = None,
     ) -> None:
         before = getattr(namespace, self.dest)
-        setattr(namespace, self.dest, [*([] if before is self.default else before), values])
+        collected = [*([] if before is self.default else before), values]
+        super().__call__(parser, namespace, collected, option_string)
 
 
 def add_switch(parser: Parser, *names: str, help: str, default: Any = False) -> None:
-    """Add a flag that is on or off; for the default see add_flag."""
+    """Add a flag that is on or off; for the default see add_flag.
+
+    One that is on by default needs another name to turn it off: `--no-…`, before its own.
+    """
     name = variable(names[-1])
-    if default != argparse.SUPPRESS:
-        default = _read(name, _boolean, os.environ.get(name, ""))
-    parser.add_argument(*names, action="store_true", default=default, help=f"{help} [{name}]")
+    text = os.environ.get(name)
+    if text and default != argparse.SUPPRESS:
+        default = _read(name, _boolean, text)
+    dest = names[-1].lstrip("-").replace("-", "_")
+    help = f"{help} [{name}]"
+    action = parser.add_argument(
+        *names, action=_Switch, nargs=0, dest=dest, default=default, help=help
+    )
+    _note_origin(parser, action, name)
 
 
 def _read(name: str, type: Callable[[str], Any], text: str) -> Any:
@@ -116,6 +179,14 @@ def seconds(text: str) -> float:
         number = -1.0
     if not 0 <= number < float("inf"):
         raise argparse.ArgumentTypeError(f"a number of seconds, 0 or more, not {text!r}")
+    return number
+
+
+def some_seconds(text: str) -> float:
+    """A time in seconds, more than 0."""
+    number = seconds(text)
+    if not number:
+        raise argparse.ArgumentTypeError("a number of seconds, more than 0")
     return number
 
 

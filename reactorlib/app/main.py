@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from reactorlib._version import __version__
+from reactorlib.app import environment
 from reactorlib.app.doctor.machine import RESERVED_DESCRIPTORS
 from reactorlib.app.flags import add_flag, add_switch, positive
 from reactorlib.app.mistakes import UserMistake
@@ -41,6 +42,8 @@ COMMANDS = {
     "run": "reactorlib.app.commands.run",
     "doctor": "reactorlib.app.commands.doctor",
 }
+
+LEVELS = ("critical", "error", "warning", "info", "debug")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -71,6 +74,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parse(argv: list[str]) -> argparse.Namespace:
+    _read_environment(argv)
     parser = _Parser(
         prog="reactorlib",
         description="Servers on a reactor whose event loop is chosen by name.",
@@ -102,6 +106,15 @@ def _named(argv: list[str]) -> list[str]:
     return named if named and not {"-h", "--help"} & set(argv) else list(COMMANDS)
 
 
+def _read_environment(argv: list[str]) -> None:
+    """Set the variables of `--env-file`, before others are looked at."""
+    parser = _Parser(prog="reactorlib", add_help=False, allow_abbrev=False)
+    add_flag(parser, "--env-file", help="")
+    path = parser.parse_known_args(argv)[0].env_file
+    if path is not None:
+        environment.load(path)
+
+
 def _add_common_flags(parser: argparse.ArgumentParser, **default: Any) -> None:
     """The flags that may stand before and after the command."""
     common = parser.add_argument_group("for every command")
@@ -109,6 +122,21 @@ def _add_common_flags(parser: argparse.ArgumentParser, **default: Any) -> None:
         common, "--reactor", help="the backend: see --list-reactors", metavar="NAME", **default
     )
     add_switch(common, "-v", "--verbose", help="log more", **default)
+    add_flag(
+        common,
+        "--log-level",
+        choices=LEVELS,
+        metavar="LEVEL",
+        help="log from here on: " + ", ".join(LEVELS) + "; default info",
+        **{"default": "info", **default},
+    )
+    add_flag(
+        common,
+        "--env-file",
+        metavar="FILE",
+        help="set the environment variables that stand there, except those that are set",
+        **default,
+    )
     add_flag(
         common, "--log-file", help="log to this file, not to stderr", metavar="FILE", **default
     )
@@ -153,7 +181,7 @@ def _set_up_logging(options: argparse.Namespace) -> None:
         ) from cause
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     logger.addHandler(handler)
-    logger.setLevel(logging.DEBUG if options.verbose else logging.INFO)
+    logger.setLevel("DEBUG" if options.verbose else options.log_level.upper())
 
 
 def _choose_backend(options: argparse.Namespace) -> None:
@@ -166,6 +194,8 @@ def _choose_backend(options: argparse.Namespace) -> None:
 
 def _serve(options: argparse.Namespace) -> None:
     reactor: Any = importlib.import_module("reactorlib").reactor
+    if "prepare" in options and not options.prepare(reactor, options):
+        return
     workers = getattr(options, "workers", None)
     told = worker.join(reactor)
     options.is_worker = told

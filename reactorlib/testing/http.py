@@ -21,6 +21,7 @@ from reactorlib.backends.events import EMPTIED, LOST
 from reactorlib.defer import CancelledError, Deferred, ensureDeferred
 from reactorlib.failure import Failure
 from reactorlib.interfaces import IPushProducer
+from reactorlib.protocols.http.chanrequest import ends_of
 from reactorlib.protocols.http.framing import (
     WITHOUT_BODY,
     bytes_of,
@@ -349,6 +350,12 @@ class MemoryChanRequest:
         if not (self._bodiless or self._switching):
             self._leave(self.transport.write, data)
 
+    def mentions(self, word: bytes) -> bool:
+        return True
+
+    def sendFile(self, file: Any, offset: int, count: int) -> None:
+        """No kernel sends anything here."""
+
     def writeResponse(
         self, code: int, headers: Headers, body: bytes, message: bytes | None = None
     ) -> None:
@@ -404,6 +411,14 @@ class MemoryChanRequest:
 
     def getRemoteHost(self) -> Any:
         return self.transport.getPeer()
+
+    def getFields(self) -> list[tuple[bytes, bytes]]:
+        named = self._in_headers.getAllRawHeaders()
+        return [(name, value) for name, values in named for value in values]
+
+    def getAddresses(self) -> tuple[Any, Any, bool]:
+        host, secure = self.getHostInfo()
+        return ends_of(host), ends_of(self.getRemoteHost()), secure
 
     def pauseProducing(self) -> None:
         if not (self._told or self._over):

@@ -82,6 +82,13 @@ def http_post(bench: Bench, program: Program, connections: int, size: int) -> Sa
         return sample | {"peak_mib": kernel.peak_resident(server.pid) / _MIB}
 
 
+def http_file(bench: Bench, program: Program, connections: int, size: int) -> Sample:
+    """A file of `size` bytes, again and again."""
+    with _serving(bench, program) as server:
+        sample = _load(bench, server, "http-file", connections, size, requests.FILE)
+        return sample | {"peak_mib": kernel.peak_resident(server.pid) / _MIB}
+
+
 def idle_memory(bench: Bench, program: Program, idle: int) -> Sample:
     """What `idle` connections that never said anything add to the server's memory."""
     with _serving(bench, program) as server:

@@ -49,6 +49,15 @@ def _by_http(name: str, source: str, *arguments: str) -> tuple[Program, Program]
     return Program(name, "http", source, arguments), Program(name, "http-post", source, arguments)
 
 
+def _file(name: str, size: int) -> tuple[Program, Program]:
+    """A file of so many bytes, by nginx and by us."""
+    service, arguments = f"http-file-{name}", (str(size),)
+    return (
+        Program("nginx", service, "servers/http_nginx.py", arguments),
+        Program("reactorlib", service, "servers/http_file_reactorlib.py", arguments, ours=True),
+    )
+
+
 def _pair(service: str, source: str) -> tuple[Program, Program]:
     """The same script for Twisted and for us, since the names are the same."""
     return (
@@ -84,6 +93,15 @@ PROGRAMS: tuple[Program, ...] = (
     *_by_http("twisted", "servers/http_twisted.py"),
     Program("reactorlib", "http", "servers/http_reactorlib.py", ("hello",), ours=True),
     Program("reactorlib", "http-post", "servers/http_reactorlib.py", ("echo",), ours=True),
+    *_file("1k", 1_000),
+    *_file("100k", 100_000),
+    *_file("10m", 10_000_000),
+    Program("uvicorn", "asgi", "servers/http_asgi.py", ("uvicorn",)),
+    Program("granian", "asgi", "servers/http_asgi.py", ("granian",)),
+    Program("reactorlib", "asgi", "servers/http_asgi.py", ("reactorlib",), ours=True),
+    Program("gunicorn", "wsgi", "servers/http_wsgi.py", ("gunicorn",)),
+    Program("waitress", "wsgi", "servers/http_wsgi.py", ("waitress",)),
+    Program("reactorlib", "wsgi", "servers/http_wsgi.py", ("reactorlib",), ours=True),
     Program("uvloop", "lines", "servers/lines_uvloop.py"),
     Program("uvloop-joined", "lines", "servers/lines_uvloop.py", ("joined",)),
     *_pair("lines", "servers/lines.py"),

@@ -13,6 +13,8 @@ _HOST = "Host: www.example.com"
 
 SMALL = _head("GET / HTTP/1.1", _HOST, "User-Agent: load/1.0", "Accept: */*")
 
+FILE = _head("GET /file HTTP/1.1", _HOST, "User-Agent: load/1.0", "Accept: */*")
+
 ONCE = _head("GET / HTTP/1.1", _HOST, "User-Agent: load/1.0", "Accept: */*", "Connection: close")
 
 # 700 bytes in twelve fields, as a browser sends them.

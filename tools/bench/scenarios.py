@@ -16,6 +16,7 @@ from bench.measures import (
     Bench,
     Sample,
     exchange,
+    http_file,
     http_get,
     http_post,
     idle_busy,
@@ -129,6 +130,32 @@ def _http(
     )
 
 
+def _file(name: str, size: int, connections: int) -> Scenario:
+    return Scenario(
+        f"http-file-{name}",
+        f"a file of {size:,} bytes, {connections} connections",
+        f"http-file-{name}",
+        partial(http_file, connections=connections, size=size),
+        _EXCHANGE,
+        ("nginx", "reactorlib"),
+        ("nginx",),
+        saturates=True,
+    )
+
+
+def _gateway(service: str, title: str, *peers: str) -> Scenario:
+    return Scenario(
+        f"http-{service}",
+        title,
+        service,
+        partial(http_get, connections=100, request=requests.SMALL, mode="http"),
+        _EXCHANGE,
+        (*peers, "reactorlib"),
+        peers,
+        saturates=True,
+    )
+
+
 SCENARIOS: tuple[Scenario, ...] = (
     _saturated("echo-100", "100 connections, 100 bytes", "pingpong", 100, 100),
     _saturated("echo-1k", "1,000 connections, 1 KiB", "pingpong", 1000, 1024),
@@ -198,6 +225,8 @@ SCENARIOS: tuple[Scenario, ...] = (
         100,
         pipelined=16,
     ),
+    _gateway("asgi", "hello world by an ASGI application, 100 connections", "uvicorn", "granian"),
+    _gateway("wsgi", "hello world by a WSGI application, 100 connections", "gunicorn", "waitress"),
     Scenario(
         "http-post",
         "1 MB posted and echoed, 4 connections",
@@ -208,6 +237,9 @@ SCENARIOS: tuple[Scenario, ...] = (
         ("uvicorn", "twisted"),
         saturates=True,
     ),
+    _file("1k", 1_000, 100),
+    _file("100k", 100_000, 20),
+    _file("10m", 10_000_000, 4),
     Scenario(
         "micro-timers",
         "callLater and cancel, 100,000 pending",

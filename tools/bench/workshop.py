@@ -22,7 +22,7 @@ from bench.programs import Program
 HERE = Path(__file__).parent
 CHECKOUT = HERE.parent.parent
 PEERS = ("twisted", "pyopenssl", "service-identity", "uvloop", "gevent")
-HTTP_PEERS = ("uvicorn", "httptools", "granian", "aiohttp", "socketify")
+HTTP_PEERS = ("uvicorn", "httptools", "granian", "aiohttp", "socketify", "gunicorn", "waitress")
 _SOURCES = (
     *("setup.cfg", "setup.py", "pyproject.toml", "README.md", "LICENSE"),
     *("reactorlib", "backends", "protocols"),

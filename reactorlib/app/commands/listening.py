@@ -78,7 +78,9 @@ def add_endpoint_flags(parser: argparse.ArgumentParser) -> None:
     )
     add_flag(
         parser,
+        "--timeout-graceful-shutdown",
         "--graceful-timeout",
+        dest="graceful_timeout",
         type=seconds,
         default=30.0,
         metavar="SECONDS",
@@ -114,7 +116,15 @@ def descriptions(options: argparse.Namespace) -> list[str]:
         return named
     host, port = options.tcp_place(options)
     place = {"interface": host} if host else {}
+    if "backlog" in options:
+        place["backlog"] = str(options.backlog)
     return [unparse(("tls" if tls else "tcp", str(port)), {**place, **tls})]
+
+
+def check_places(reactor: Any, options: argparse.Namespace) -> None:
+    """See whether they are endpoints, with all that they need. Raises UserMistake."""
+    for description in descriptions(options):
+        _endpoint(reactor, options, description)
 
 
 def open_places(opener: Any, options: argparse.Namespace) -> None:
@@ -161,7 +171,7 @@ def _listen(
     listening.addErrback(failures.append)
     if failures:
         _raise(failures[0])
-    listening.addBoth(lambda _: _end(reactor, failures))
+    listening.addBoth(lambda _: end(reactor, failures))
 
 
 def _endpoint(reactor: Any, options: argparse.Namespace, description: str) -> Any:
@@ -180,7 +190,7 @@ def _raise(failure: Failure) -> None:
     failure.raiseException()
 
 
-def _end(reactor: Any, failures: list[Failure]) -> None:
+def end(reactor: Any, failures: list[Failure]) -> None:
     """A plugin's endpoint may find out late that it cannot listen."""
     for failure in failures:
         reactor.callSoon(sys.exit, f"reactorlib: {failure.getErrorMessage()}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from reactorlib.testing.contract.engine_calls import EngineCalls
 from reactorlib.testing.contract.engine_datagrams import EngineDatagrams
 from reactorlib.testing.contract.engine_ends import EngineEnds
+from reactorlib.testing.contract.engine_files import EngineFiles
 from reactorlib.testing.contract.engine_listeners import EngineListeners
 from reactorlib.testing.contract.engine_output import EngineOutput
 from reactorlib.testing.contract.engine_streams import EngineStreams
@@ -20,6 +21,7 @@ class EngineContract(
     EngineStreams,
     EngineOutput,
     EngineEnds,
+    EngineFiles,
     EngineListeners,
     EngineTerminals,
     EngineWatching,

@@ -163,6 +163,7 @@ class EngineCalls(EngineParts):
             lambda: engine.set_longest(handle, 1),
             lambda: engine.take_descriptors(handle),
             lambda: engine.pass_descriptor(handle, descriptor),
+            lambda: engine.send_file(handle, descriptor, 0, 1),
             lambda: engine.wake_descriptor(),
             lambda: engine.own(True),
             lambda: engine.own(False),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from io import BytesIO
+from tempfile import TemporaryFile
 from typing import Any
 
 import pytest
@@ -195,7 +196,22 @@ class Bodies:
         request.finish()
         exchange.until(lambda: exchange.answer().whole)
         assert exchange.answer().body == b"before" + data
-        assert sent == [b"\xff"]
+        assert sent == [6 + len(data)]
+
+    def test_a_file_of_the_system(self, exchange: Exchange) -> None:
+        data = bytes(range(256)) * 2000
+        with TemporaryFile() as file:
+            file.write(data)
+            file.seek(100)
+            request = exchange.start(nothing)
+            request.setResponseHeader(b"Content-Length", b"1000")
+            sent: list[Any] = []
+            request.writeFile(file, 1000).addBoth(sent.append)
+            exchange.until(lambda: sent)
+        request.finish()
+        exchange.until(lambda: exchange.answer().whole)
+        assert exchange.answer().body == data[100:1100]
+        assert sent == [1000]
 
     def test_some_of_a_file(self, exchange: Exchange) -> None:
         request = exchange.start(nothing)

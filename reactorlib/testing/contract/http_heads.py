@@ -36,6 +36,16 @@ class Heads:
         assert request.requestHeaders is request.in_headers
         assert request.calls == ["process", "complete"]
 
+    def test_the_fields_and_the_addresses(self, exchange: Exchange) -> None:
+        carrier = exchange.start(nothing, headers=((b"X-One", b"1"), (b"X-Two", b"2"))).chanRequest
+        fields = [(name.lower(), value) for name, value in carrier.getFields()]
+        assert fields[-2:] == [(b"x-one", b"1"), (b"x-two", b"2")]
+        host, secure = carrier.getHostInfo()
+        peer = carrier.getRemoteHost()
+        found = carrier.getAddresses()
+        assert found == ((host.host, host.port), (peer.host, peer.port), secure)
+        assert carrier.getAddresses() == found
+
     def test_set_writes_the_answer_and_get_reads_the_request(self, exchange: Exchange) -> None:
         request = exchange.start(nothing, headers=((b"X-One", b"1"),))
         request.setHeader(b"X-One", b"2")

@@ -6,6 +6,7 @@ from reactorlib.testing.contract.tcp_client import ClientContract
 from reactorlib.testing.contract.tcp_congestion import CongestionContract
 from reactorlib.testing.contract.tcp_connection import ConnectionContract
 from reactorlib.testing.contract.tcp_faults import FaultContract
+from reactorlib.testing.contract.tcp_files import FilesContract
 from reactorlib.testing.contract.tcp_hazards import HazardContract
 from reactorlib.testing.contract.tcp_machine import MachineContract
 from reactorlib.testing.contract.tcp_names import NamesContract
@@ -25,6 +26,7 @@ class TCPContract(
     NamesContract,
     HazardContract,
     FaultContract,
+    FilesContract,
     OverloadContract,
     MachineContract,
 ):

@@ -8,12 +8,14 @@
  *   load http         HOST PORT CONNECTIONS PIPELINED SECONDS SERVER_PID REQUEST BODY
  *   load http-connect HOST PORT CONNECTIONS PIPELINED SECONDS SERVER_PID REQUEST BODY
  *   load http-post    HOST PORT CONNECTIONS BYTES SECONDS SERVER_PID HEAD
+ *   load http-file    HOST PORT CONNECTIONS BYTES SECONDS SERVER_PID REQUEST
  *
  * All but hold print what a window of SECONDS measured, and end by themselves
  * whatever the server does. connect and http-connect make a new connection for
  * each message; paced pauses for 100 microseconds after each. hold ends with
  * its standard input. http sends so many REQUESTs at once, and expects BODY of
- * each; http-post appends a body of BYTES to HEAD, and expects that body. */
+ * each; http-post appends a body of BYTES to HEAD, and expects that body;
+ * http-file expects one of so many times the letter f. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,8 +65,18 @@ static bool is_echo(const char *mode)
            strcmp(mode, "paced") == 0;
 }
 
+static char *file_of(const char *mode, unsigned size)
+{
+    if (strcmp(mode, "http-file") != 0)
+        return NULL;
+    char *file = malloc(size + 1);
+    if (file == NULL)
+        fatal("no memory");
+    return memset(file, 'f', size);
+}
+
 /* What is sent and what is expected, by the mode; a message of no bytes for wrong arguments. */
-static void plan_messages(struct exchange_plan *plan, int argc, char **argv)
+static void plan_messages(struct exchange_plan *plan, const char *file, int argc, char **argv)
 {
     const char *mode = argv[1];
     unsigned size = number(argv[5]);
@@ -76,6 +88,9 @@ static void plan_messages(struct exchange_plan *plan, int argc, char **argv)
     } else if (argc == 9 && strcmp(mode, "http-post") == 0) {
         plan->message = message_with_body(argv[8], size);
         plan->expected = (struct answer_expected){1, plan->message.data + strlen(argv[8]), size};
+    } else if (argc == 9 && strcmp(mode, "http-file") == 0) {
+        plan->message = message_of_requests(argv[8], 1);
+        plan->expected = (struct answer_expected){1, file, size};
     }
 }
 
@@ -98,8 +113,10 @@ int main(int argc, char **argv)
         .pause_ns = strcmp(mode, "paced") == 0 ? PAUSE_NS : 0,
         .watched = (pid_t)number(argv[7]),
     };
-    plan_messages(&plan, argc, argv);
+    char *file = file_of(mode, number(argv[5]));
+    plan_messages(&plan, file, argc, argv);
     run_exchange(&plan);
+    free(file);
     free(plan.message.data);
     return 0;
 }

@@ -1,4 +1,4 @@
-"""Hello world and echo by an ASGI application; the argument names the server, uvicorn or granian.
+"""Hello world and echo by an ASGI application; the argument names the server.
 
 granian serves from a process of its own, whose number is printed behind the port.
 """
@@ -92,4 +92,16 @@ def serve_granian() -> None:
     server.serve(target_loader=application_of_worker, wrap_loader=False)
 
 
-{"uvicorn": serve_uvicorn, "granian": serve_granian}[sys.argv[1]]()
+def serve_reactorlib() -> None:
+    from reactorlib import reactor
+    from reactorlib.protocols.http.asgi import ASGIResource
+    from reactorlib.protocols.http.server import Site
+
+    site = Site(ASGIResource(reactor, application), maxRequests=5000)
+    port = reactor.listenTCP(0, site, backlog=1024, interface="127.0.0.1")
+    print(port.getHost().port, flush=True)
+    reactor.run()
+
+
+SERVERS = {"uvicorn": serve_uvicorn, "granian": serve_granian, "reactorlib": serve_reactorlib}
+SERVERS[sys.argv[1]]()

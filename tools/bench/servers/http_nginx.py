@@ -1,5 +1,7 @@
 """Hello world by nginx: its worker alone, as a single process. Neither outlives the other.
 
+With a size as the argument, a file of so many bytes, by sendfile.
+
 Needs nginx to be installed. Prints the port and nginx's process. Until nginx
 has the port, a socket of ours keeps it free.
 """
@@ -9,6 +11,7 @@ has the port, a socket of ours keeps it free.
 from __future__ import annotations
 
 import ctypes
+import os
 import shutil
 import signal
 import socket
@@ -37,7 +40,7 @@ http {{
     default_type text/plain;
     server {{
         listen 127.0.0.1:{port} backlog=1024 reuseport;
-        location / {{ return 200 "Hello, World!\\n"; }}
+        location / {{ {answer} }}
     }}
 }}
 """
@@ -52,9 +55,17 @@ def reserved_port() -> socket.socket:
     return reserved
 
 
+def answer(folder: str) -> str:
+    if len(sys.argv) == 1:
+        return 'return 200 "Hello, World!\\n";'
+    Path(folder, "file").write_bytes(b"f" * int(sys.argv[1]))
+    os.chmod(folder, 0o755)
+    return f"root {folder}; sendfile on; tcp_nopush on;"
+
+
 def start(folder: str, port: int) -> subprocess.Popen:
     file = Path(folder, "nginx.conf")
-    file.write_text(CONFIGURATION.format(folder=folder, port=port))
+    file.write_text(CONFIGURATION.format(folder=folder, port=port, answer=answer(folder)))
     return subprocess.Popen(
         [shutil.which("nginx") or "/usr/sbin/nginx", "-e", "stderr", "-p", folder, "-c", str(file)],
         stdout=subprocess.DEVNULL,

@@ -1,0 +1,302 @@
+"""The access log: what is counted, what is written, and what it must never do."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from typing import Any
+
+import pytest
+
+from reactorlib import error
+from reactorlib.address import IPv4Address
+from reactorlib.failure import Failure
+from reactorlib.protocols.http.accesslog import (
+    LONGEST,
+    AccessLog,
+    Entry,
+    combined,
+    escaped,
+    jsonLine,
+)
+from reactorlib.protocols.http.headers import Headers
+from tests.webserver import GET, Server
+
+LOST = Failure(error.ConnectionLost())
+
+
+def logged(*arguments: Any, **settings: Any) -> tuple[Server, list[Entry]]:
+    server = Server(*arguments, **settings)
+    entries: list[Entry] = []
+    server.factory.log = entries.append
+    server.connect()
+    return server, entries
+
+
+def answer(*pieces: bytes, length: int | None = None, code: int = 200) -> Any:
+    def process(request: Any) -> None:
+        request.setResponseCode(code)
+        if length is not None:
+            request.setResponseHeader(b"Content-Length", str(length))
+        for piece in pieces:
+            request.write(piece)
+        request.finish()
+
+    return process
+
+
+def test_none_by_default() -> None:
+    server = Server()
+    assert server.factory.log is None
+    assert server.channel.exchange.__name__ == "ChannelRequest"
+    server, entries = logged(answer(b"a"))
+    assert server.factory.log == entries.append
+    server.factory.log = None
+    server.connect()
+    server.get(b"/")
+    assert (server.said()[-1:], entries) == (b"a", [])
+
+
+@pytest.mark.parametrize(
+    ("pieces", "length", "size"),
+    [
+        ((), None, 0),
+        ((b"hello",), None, 5),
+        ((b"hello", b"", b"you"), None, 8),  # chunked, or until the end
+        ((b"hello", b"you"), 8, 8),
+        ((b"x" * 70_000, b"y"), None, 70_001),
+    ],
+)
+@pytest.mark.parametrize("version", [b"1.1", b"1.0"])
+def test_sizes(pieces: tuple[bytes, ...], length: int | None, size: int, version: bytes) -> None:
+    server, entries = logged(answer(*pieces, length=length))
+    server.send(b"GET /a HTTP/%b\r\nHost: x\r\n\r\n" % version)
+    (entry,) = entries
+    assert (entry.status, entry.size, entry.complete) == (200, size, True)
+    assert (entry.method, entry.uri, entry.version) == (b"GET", b"/a", (1, int(version[-1:])))
+
+
+@pytest.mark.parametrize("pieces", [(b"hello",), (b"hello", b"you")])
+def test_head_has_no_body(pieces: tuple[bytes, ...]) -> None:
+    server, entries = logged(answer(*pieces))
+    server.send(b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert [(e.method, e.status, e.size) for e in entries] == [(b"HEAD", 200, 0)]
+
+
+def test_an_answer_without_a_body() -> None:
+    server, entries = logged(answer(code=304))
+    server.get(b"/")
+    assert [(e.status, e.size) for e in entries] == [(304, 0)]
+
+
+def test_the_time() -> None:
+    server, entries = logged()
+    server.get(b"/")
+    server.advance(2.5)
+    server.requests[0].answer(b"late")
+    assert [(e.seconds, e.size) for e in entries] == [(2.5, 4)]
+
+
+def test_an_answer_is_logged_when_its_turn_has_come() -> None:
+    server, entries = logged()
+    server.get(b"/1", b"/2")
+    server.requests[1].answer()
+    assert entries == []
+    server.requests[0].answer()
+    assert sorted(e.uri for e in entries) == [b"/1", b"/2"]
+    assert [(e.complete, e.size) for e in entries] == [(True, 2)] * 2
+
+
+def test_what_was_never_sent() -> None:
+    server, entries = logged()
+    server.get(b"/1", b"/2", b"/3")
+    server.requests[1].answer()
+    server.requests[2].write(b"some")
+    server.channel.connectionLost(LOST)
+    assert [(e.uri, e.status, e.size, e.complete) for e in entries] == [
+        (b"/1", None, 0, False),
+        (b"/2", None, 0, False),
+        (b"/3", None, 0, False),
+    ]
+    server.requests[0].answer()  # too late
+    assert len(entries) == 3
+
+
+@pytest.mark.parametrize("length", [None, 100])
+def test_an_answer_that_is_cut_off(length: int | None) -> None:
+    server, entries = logged()
+    server.get(b"/")
+    request = server.requests[0]
+    if length is not None:
+        request.setResponseHeader(b"Content-Length", str(length))
+    request.write(b"0123456")
+    request.write(b"789")
+    server.channel.connectionLost(LOST)
+    assert [(e.status, e.size, e.complete) for e in entries] == [(200, 10, False)]
+
+
+def test_an_answer_that_is_too_short() -> None:
+    server, entries = logged(answer(b"hello", b"you", length=10))
+    server.get(b"/")
+    assert [(e.size, e.complete) for e in entries] == [(8, False)]
+
+
+def test_a_fault_of_the_application(caplog: pytest.LogCaptureFixture) -> None:
+    def process(request: Any) -> None:
+        raise ZeroDivisionError
+
+    server, entries = logged(process)
+    server.get(b"/")
+    assert [e.status for e in entries] == [500]
+
+
+def test_what_no_application_answers() -> None:
+    server, entries = logged()
+    server.send(b"\x00\x1b[31m\r\n\r\n")
+    (entry,) = entries
+    assert (entry.method, entry.uri, entry.version, entry.status) == (b"", b"", None, 400)
+    assert ' "-" 400 ' in combined(entry)
+    server, entries = logged(maxContentLength=3)
+    server.send(b"POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n")
+    assert [(e.uri, e.status) for e in entries] == [(b"/p", 413)]
+
+
+def test_another_protocol() -> None:
+    def process(request: Any) -> None:
+        request.setResponseCode(101)
+        request.setResponseHeader(b"Connection", b"Upgrade")
+        request.setResponseHeader(b"Upgrade", b"chat")
+        request.switchProtocol(Any)
+
+    server, entries = logged(process)
+    server.channel.hand_over = lambda protocol: None
+    server.send(
+        b"GET /w HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: chat\r\n\r\n",
+    )
+    assert [(e.status, e.size, e.complete) for e in entries] == [(101, 0, True)]
+
+
+def test_a_log_that_raises_costs_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    server = Server(answer(b"fine"))
+    server.factory.log = lambda entry: 1 / 0
+    server.connect()
+    server.get(b"/", b"/")
+    assert server.said().count(b"fine") == 2
+    assert [record.getMessage() for record in caplog.records] == ["The access log failed"] * 2
+
+
+# Lines
+
+ENTRY = Entry(
+    IPv4Address("TCP", "192.0.2.1", 5),
+    971186136.25,
+    0.0123456,
+    b"GET",
+    b"/a?b",
+    (1, 1),
+    200,
+    2326,
+    True,
+    Headers(rawHeaders={b"Referer": [b"http://x/"], b"User-Agent": [b"first", b"curl/8"]}),
+)
+LINE = re.compile(
+    r'(\S+) - - \[([^]]+)\] "((?:[^"\\]|\\.)*)" (\d+|-) (\d+) '
+    r'"((?:[^"\\]|\\.)*)" "((?:[^"\\]|\\.)*)" (\d+\.\d+)'
+)
+
+
+def entry(**changes: Any) -> Entry:
+    return Entry(**{**vars(ENTRY), **changes})
+
+
+def test_combined() -> None:
+    assert combined(ENTRY) == (
+        '192.0.2.1 - - [10/Oct/2000:13:55:36 +0000] "GET /a?b HTTP/1.1" 200 2326 '
+        '"http://x/" "curl/8" 0.012346'
+    )
+
+
+def test_what_there_is_none_of() -> None:
+    bare = entry(client=None, method=b"", uri=b"", version=None, status=None, headers=Headers())
+    assert combined(bare).startswith("- - - [10/Oct/2000:13:55:36 +0000] ")
+    assert combined(bare).endswith(' "-" - 2326 "-" "-" 0.012346')
+    told = json.loads(jsonLine(bare))
+    assert [name for name, value in told.items() if value is None] == [
+        *("client", "method", "uri", "version", "status", "referer", "userAgent"),
+    ]
+
+
+def test_json() -> None:
+    assert json.loads(jsonLine(ENTRY)) == {
+        "time": 971186136.25,
+        "client": "192.0.2.1",
+        "method": "GET",
+        "uri": "/a?b",
+        "version": "1.1",
+        "status": 200,
+        "size": 2326,
+        "seconds": 0.012346,
+        "complete": True,
+        "referer": "http://x/",
+        "userAgent": "curl/8",
+    }
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (b"plain", "plain"),
+        (b'a"b', r"a\"b"),
+        (rb"a\b", r"a\\b"),
+        (b"\x1b[31mred", r"\x1b[31mred"),  # uvicorn's CVE-2020-7694
+        (b"\r\n\t\x00\x7f", r"\x0d\x0a\x09\x00\x7f"),
+        ("é".encode(), r"\xc3\xa9"),
+        (b"\x9b31m", r"\x9b31m"),
+        (b"a" * LONGEST, "a" * LONGEST),
+        (b"a" * (LONGEST + 1), "a" * LONGEST + "..."),
+        (b'"' * (LONGEST + 1), r"\"" * LONGEST + "..."),
+    ],
+)
+def test_escaped(data: bytes, text: str) -> None:
+    assert escaped(data) == text
+
+
+def test_no_byte_of_a_client_ends_a_field_or_a_line() -> None:
+    every = bytes(range(256))
+    nasty = entry(
+        method=every,
+        uri=every,
+        headers=Headers.deferred(lambda: [(b"referer", every), (b"user-agent", every)]),
+    )
+    match = LINE.fullmatch(combined(nasty))
+    assert match
+    assert all(match[field].encode() == escaped(every).encode() for field in (6, 7))
+    line = jsonLine(nasty)
+    assert line.isascii()
+    assert line.isprintable()
+    assert json.loads(line)["userAgent"].encode("latin-1") == every
+
+
+@pytest.mark.parametrize(("format", "begin"), [("combined", "192.0.2.1"), ("json", '{"time"')])
+def test_it_goes_through_logging(format: str, begin: str, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "reactorlib.access"):
+        AccessLog(format)(ENTRY)
+    (record,) = caplog.records
+    assert record.name == "reactorlib.access"
+    assert record.getMessage().startswith(begin)
+    caplog.clear()
+    with caplog.at_level(logging.WARNING, "reactorlib.access"):
+        AccessLog(format)(ENTRY)
+    assert caplog.records == []
+
+
+def test_no_such_format() -> None:
+    with pytest.raises(KeyError):
+        AccessLog("xml")
+
+
+def test_from_bytes_to_a_line() -> None:
+    server, entries = logged(answer(b"ok"))
+    server.send(GET % b"/%1b")
+    assert '"GET /%1b HTTP/1.1" 200 2 ' in combined(entries[0])
