@@ -227,6 +227,92 @@ def test_a_stream_goes_at_the_clients_pace() -> None:
     assert browser.answers()[0][2] == b"x" * 1_000_000
 
 
+def test_a_stream_makes_the_head_before_its_first_piece() -> None:
+    async def pieces(request: Any) -> AsyncIterator[bytes]:
+        request.setResponseHeader(b"Content-Type", b"text/plain")
+        await gate
+        yield b"one"
+        yield b"two"
+
+    gate: Deferred[None] = Deferred()
+    browser = Browser(Page(pieces, leaf=True))
+    browser.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert browser.answers() == []
+    gate.callback(None)
+    ((_, fields, body),) = browser.answers()
+    assert (fields[b"content-type"], body) == (b"text/plain", b"onetwo")
+
+
+def test_a_stream_that_fails_before_its_first_piece(caplog: pytest.LogCaptureFixture) -> None:
+    async def pieces(request: Any) -> AsyncIterator[bytes]:
+        raise OSError("a fault")
+        yield b""
+
+    browser = Browser(Page(pieces, leaf=True))
+    assert browser.get(b"/")[0] == 500
+    assert len(caplog.records) == 1
+
+
+def test_a_stream_of_nothing() -> None:
+    async def pieces(request: Any) -> AsyncIterator[bytes]:
+        for piece in ():
+            yield piece
+
+    browser = Browser(Page(pieces, leaf=True))
+    status, fields, _ = browser.get(b"/")
+    assert (status, fields[b"content-length"]) == (200, b"0")
+
+
+@pytest.mark.parametrize(("method", "code"), [(b"HEAD", 200), (b"GET", 204), (b"GET", 304)])
+def test_an_endless_stream_that_nobody_hears(method: bytes, code: int) -> None:
+    async def pieces(request: Any) -> AsyncIterator[bytes]:
+        request.setResponseCode(code)
+        try:
+            while len(made) < 1000:
+                made.append(b"piece")
+                yield made[-1]
+        finally:
+            made.append(b"end")
+
+    made: list[bytes] = []
+    browser = Browser(Page(pieces, leaf=True))
+    browser.send(method + b" / HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert made == [b"piece", b"end"]
+    assert browser.transport.value().startswith(b"HTTP/1.1 %d " % code)
+    assert not browser.transport.disconnecting
+
+
+def test_a_late_answer_in_one_piece_has_its_length() -> None:
+    async def late(request: Any) -> bytes:
+        await gate
+        return b"hello"
+
+    gate: Deferred[None] = Deferred()
+    browser = Browser(Page(late, leaf=True))
+    browser.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    gate.callback(None)
+    assert browser.answers()[0][1][b"content-length"] == b"5"
+    browser = Browser(Upload())
+    browser.send(POST % (b"/", 2, b"he"))
+    assert browser.answers()[0][1][b"content-length"] == b"2"
+
+
+def test_an_answer_in_two_parts_with_a_last_one() -> None:
+    def render(request: Any) -> bytes:
+        request.write(b"one")
+        return b"two"
+
+    assert Browser(Page(render, leaf=True)).get(b"/")[2] == b"onetwo"
+
+
+def test_a_method_that_is_refused_later() -> None:
+    async def refuses(request: Any) -> bytes:
+        raise resource.UnsupportedMethod([b"POST"])
+
+    status, fields, _ = Browser(Page(refuses, leaf=True)).get(b"/")
+    assert (status, fields[b"allow"]) == (405, b"POST")
+
+
 def test_a_lost_connection_ends_what_works_for_it() -> None:
     ends: list[Any] = []
 
@@ -289,6 +375,37 @@ def test_cookies_sessions_and_arguments() -> None:
     session.notifyOnExpire().addCallback(ended.append)
     browser.transport.reactor.advance(901)
     assert ended == [None]
+    assert browser.site.sessions == {}
+
+
+def test_a_session_that_has_ended_is_replaced() -> None:
+    def render(request: Any) -> bytes:
+        first = request.getSession()
+        first.expire()
+        first.expire()
+        first.touch()
+        assert first.expired
+        second = request.getSession()
+        assert second is request.getSession()
+        assert browser.site.sessions == {second.uid: second}
+        second.expire()
+        return b"done"
+
+    browser = Browser(Page(render, leaf=True))
+    browser.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert browser.transport.value().endswith(b"done")
+    assert browser.site.sessions == {}
+
+
+def test_a_session_that_cannot_be_told_is_not_kept(caplog: pytest.LogCaptureFixture) -> None:
+    def render(request: Any) -> Any:
+        request.write(b"one")
+        request.write(b"two")
+        request.getSession()
+
+    browser = Browser(Page(render, leaf=True))
+    browser.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert "immutable" in caplog.text
     assert browser.site.sessions == {}
 
 

@@ -107,6 +107,8 @@ class HTTPChannel(Protocol):
             channel.idleTimeOut,
             channel.closeTimeOut,
         )
+        if channel._tick <= 0:
+            raise ValueError("a time-out is more than 0 seconds")
         return channel
 
     def connectionMade(self) -> None:
@@ -212,8 +214,9 @@ class HTTPChannel(Protocol):
 
     def _may_begin(self) -> bool:
         """Whether another request may begin beside those that are not finished."""
-        last = self.requests[-1]
-        return len(self.requests) < self.maxPipeline and last.safe and last.persistent
+        if len(self.requests) >= self.maxPipeline or not self.requests[-1].safe:
+            return False
+        return all(request.persistent for request in self.requests)
 
     def _takes_body(self, request: ChannelRequest) -> bool:
         """Whether the body of a request may come; if not, the request has been answered."""
@@ -231,7 +234,7 @@ class HTTPChannel(Protocol):
         try:
             start = request.receive(data, start, end)
         except HTTPParseError as refused:
-            if request.finished:
+            if request.finished and not self.requests:
                 self.abort(False)
             else:
                 self.reject(request, refused.status, str(refused))
@@ -268,7 +271,7 @@ class HTTPChannel(Protocol):
         if self.requests:
             self.requests[0].noLongerQueued()
         if self._held:
-            self._release(_BODY_HELD | _BUSY)
+            self._release(_BUSY)  # no body of its own is still to come
 
     def send_file(self, file: Any, offset: int, count: int) -> Deferred[int] | None:
         """Have the kernel send it, if that is possible on this transport."""
@@ -370,7 +373,7 @@ class HTTPChannel(Protocol):
         """Some of a body came that nobody wants."""
         self._discardable -= count
         if self._discardable < 0:
-            self.close()
+            self._close_in_turn()
 
     def will_discard(self, length: int) -> bool:
         """Whether what is left of a body, -1 for unknown, will be read for nobody."""
@@ -386,7 +389,8 @@ class HTTPChannel(Protocol):
         elif self.requests:
             self.requests[0].noLongerQueued()
         if self._held:
-            self._release(_BODY_HELD | _BUSY)
+            others = self._receiving is not None and self._receiving is not request
+            self._release(_BUSY if others else _BODY_HELD | _BUSY)
         if not self.busy:
             self._settle()
 
@@ -394,7 +398,7 @@ class HTTPChannel(Protocol):
         """Answer a request that was begun in the place of its application, and close."""
         request.take_from_application(error.ConnectionLost(reason))
         if request.finished:
-            self.close()
+            self._close_in_turn()
         elif request.begun:
             self.abort(False)
         else:
@@ -430,6 +434,16 @@ class HTTPChannel(Protocol):
         self._unread = b""
         if not self.busy:
             self._lose()
+
+    def _close_in_turn(self) -> None:
+        """Read no more, of a body that nobody wants; close once all before it is answered."""
+        if not self.requests:
+            self.close()
+            return
+        self.requests[-1].persistent = False
+        self._receiving = None
+        self._unread = b""
+        self._hold(_REFUSED)
 
     def abort(self, close_write: bool) -> None:
         """End the connection, with a reset unless what was written shall leave."""

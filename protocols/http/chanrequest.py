@@ -260,6 +260,8 @@ class ChannelRequest:
             self._guarded(producer.stopProducing)
         if request is not None:
             self._guarded(request.connectionLost, Failure(reason))
+        if self._following is not None:
+            self._following.cancel()
 
     def follow(self, outcome: Any) -> None:
         following = outcome if isinstance(outcome, Deferred) else ensureDeferred(outcome)
@@ -400,7 +402,9 @@ class ChannelRequest:
             raise RuntimeError("the body of the request has not come whole")
 
     def _connection(self, headers: Headers) -> bytes:
-        if headers.hasHeader(b"connection"):
+        if headers.hasHeader(b"connection") and (
+            self.persistent or b"close" in headers.getHeader(b"connection", ())
+        ):
             return b""
         return b"Connection: keep-alive\r\n" if self.persistent else CLOSE
 
@@ -480,12 +484,17 @@ class ChannelRequest:
     def _write_response(
         self, code: int, headers: Headers, body: bytes, message: bytes | None
     ) -> None:
-        """The same, in the usual steps."""
+        """The same, in the usual steps. What is at fault raises before anything is sent."""
+        if self._framing == FINISHED:
+            return
         if self.incoming and not self.channel.will_discard(self.incoming):
             self.persistent = False
         bodiless = code in WITHOUT_BODY or (self._head[5] & IS_HEAD and not body)
-        if not (bodiless or self._switches(code) or headers.hasHeader(b"content-length")):
-            headers.setRawHeaders(b"Content-Length", (b"%d" % len(body),))
+        if not (bodiless or self._switches(code)):
+            if not headers.hasHeader(b"content-length"):
+                headers.setRawHeaders(b"Content-Length", (b"%d" % len(body),))
+            elif not self._head[5] & IS_HEAD and len(body) > content_length(headers):
+                raise ValueError(f"{len(body)} bytes are more than the Content-Length")
         self.writeHeaders(code, headers, message)
         if body:
             self.write(body)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, AsyncIterator
 from typing import Any
 
 from zope.interface import implementer
 
 from reactorlib.defer import Deferred
 from reactorlib.interfaces import IPushProducer
+from reactorlib.protocols.http.framing import WITHOUT_BODY
+
+END: Any = object()
 
 
 @implementer(IPushProducer)
@@ -25,18 +28,32 @@ class Pump:
 
     async def run(self) -> None:
         """Send all of it. What the iterator raises is raised."""
-        self._request.registerProducer(self, True)
         try:
-            async for piece in self._pieces:
-                self._request.write(piece)
-                if self._room is not None:
-                    await self._room
-                if not self._running:
-                    return
+            await self._send(aiter(self._pieces))
         finally:
             await self._close()
             self._request.unregisterProducer()
-        self._request.finish()
+        if self._running:
+            self._request.finish()
+
+    async def _send(self, pieces: AsyncIterator[bytes]) -> None:
+        """The head leaves with the first piece: until then it may be changed, or all fail.
+
+        No other piece is made for an answer that has no body: there may be no end of them.
+        """
+        piece = await anext(pieces, END)
+        if piece is END:
+            return
+        request = self._request
+        request.registerProducer(self, True)
+        if request.method == b"HEAD" or request.code in WITHOUT_BODY:
+            return
+        while self._running and piece is not END:
+            request.write(piece)
+            if self._room is not None:
+                await self._room
+            if self._running:
+                piece = await anext(pieces, END)
 
     async def _close(self) -> None:
         close = getattr(self._pieces, "aclose", None)

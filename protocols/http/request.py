@@ -291,8 +291,7 @@ class Request:
             f"<h1>{title}</h1>\n<p>{escape(text)}</p>\n</html>\n"
         )
         self.setResponseHeader(b"Content-Type", b"text/html; charset=utf-8")
-        self.write(page.encode())
-        self.finish()
+        self.finishWith(page.encode())
 
     def writeFile(self, file: Any, count: int | None = None) -> Deferred[int]:
         """Send `count` bytes of a file from where it stands, or all: as fast as they are read.

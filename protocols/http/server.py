@@ -237,6 +237,9 @@ class Request(BasicRequest):
     async def _await(self, result: Any) -> None:
         try:
             answer = await result
+        except UnsupportedMethod as refused:
+            self._refuse_method(refused.allowedMethods)
+            return
         except FormError as refused:
             self._refuse_form(refused)
             return
@@ -311,7 +314,7 @@ class Request(BasicRequest):
 
     def getSession(self) -> Session:
         """The session of this client: found by its cookie, or begun."""
-        if self._session is None:
+        if self._session is None or self._session.expired:
             self._session = self.site.sessionOf(self)
         session: Session = self._session
         session.touch()
@@ -322,7 +325,7 @@ class Session:
     """What is remembered of a client between its requests, in memory.
 
     Ends `sessionTimeout` seconds after it was last touched. Things are kept under
-    attributes of one's own choice.
+    attributes of one's own choice. `expired` tells whether it has ended.
     """
 
     sessionTimeout = 900.0
@@ -332,10 +335,12 @@ class Session:
         self.uid = uid
         self._call = reactor.callLater(self.sessionTimeout, self.expire)
         self._notifications: list[Deferred[None]] = []
+        self.expired = False
 
     def touch(self) -> None:
-        """It is in use."""
-        self._call.reset(self.sessionTimeout)
+        """It is in use. Without effect once it has ended."""
+        if not self.expired:
+            self._call.reset(self.sessionTimeout)
 
     def notifyOnExpire(self) -> Deferred[None]:
         """Fires when it ends."""
@@ -344,8 +349,11 @@ class Session:
         return deferred
 
     def expire(self) -> None:
-        """End it now."""
-        del self.site.sessions[self.uid]
+        """End it now, unless it has ended."""
+        if self.expired:
+            return
+        self.expired = True
+        self.site.sessions.pop(self.uid, None)
         if self._call.active():
             self._call.cancel()
         for deferred in self._notifications:
@@ -394,7 +402,6 @@ class Site(HTTPFactory):
     def makeSession(self, request: Request) -> Session:
         """Begin a session: its cookie goes with the answer."""
         uid = secrets.token_hex(32).encode()
-        session = self.sessions[uid] = self.sessionFactory(self, uid, request.chanRequest.reactor)
         request.addCookie(
             self.sessionCookie,
             uid,
@@ -403,4 +410,5 @@ class Site(HTTPFactory):
             secure=request.isSecure(),
             sameSite=b"Lax",
         )
+        session = self.sessions[uid] = self.sessionFactory(self, uid, request.chanRequest.reactor)
         return session
