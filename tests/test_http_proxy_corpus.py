@@ -57,8 +57,7 @@ def test_a_back_end_sees_only_plain_requests(case: Case) -> None:
         proxied.clock.tcpClients[:] = [client]
         back = proxied.back_end()
         proxied.clock.tcpClients[:] = others
-        plain(back.asked())
-        back.say(OK)
+        # Nothing at all of a request that was refused in its body before the connection stood.
         while more := back.asked():
             plain(more)
             back.say(OK)

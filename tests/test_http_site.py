@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -427,3 +428,28 @@ def test_places_that_are_none() -> None:
     assert browser.get(b"*", method=b"OPTIONS")[0] == 204
     browser.send(b"CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\n\r\n")
     assert browser.transport.value().startswith(b"HTTP/1.1 501")
+
+
+@pytest.mark.parametrize("code", [200, 204, 304])
+def test_a_file_is_not_sent_where_there_is_no_body(code: int) -> None:
+    def render(request: Any) -> int:
+        request.setResponseCode(code)
+        sent = request.writeFile(BytesIO(b"x" * 500_000))
+        sent.addCallback(lambda count: (sizes.append(count), request.finish()))
+        return server.NOT_DONE_YET
+
+    sizes: list[int] = []
+    browser = Browser(Page(render, leaf=True))
+    head = browser.get(b"/", method=b"HEAD")
+    assert head.endswith(b"\r\n\r\n")
+    assert sizes == [0]
+
+
+def test_a_stream_has_no_length_that_could_be_told() -> None:
+    async def pieces(request: Any) -> AsyncIterator[bytes]:
+        yield b"one"
+        yield b"two"
+
+    head = Browser(Page(pieces, leaf=True)).get(b"/", method=b"HEAD")
+    assert b"content-length" not in head.lower()
+    assert head.endswith(b"\r\n\r\n")

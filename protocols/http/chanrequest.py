@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from zope.interface import implementer
 
 from reactorlib.defer import CancelledError, Deferred, ensureDeferred
+from reactorlib.error import ConnectingCancelledError
 from reactorlib.failure import Failure
 from reactorlib.interfaces import INegotiated, IPushProducer
 from reactorlib.protocols.http.framing import (
@@ -270,7 +271,9 @@ class ChannelRequest:
 
     def _failed(self, failure: Failure) -> None:
         """The application raised. It may, what it was told of when it lost this."""
-        was_told = failure.value is self._lost or failure.check(CancelledError)
+        was_told = failure.value is self._lost or failure.check(
+            CancelledError, ConnectingCancelledError
+        )
         if was_told and (self._lost is not None or self._framing == FINISHED):
             return
         logger.error(

@@ -28,37 +28,21 @@ class Pump:
 
     async def run(self) -> None:
         """Send all of it. What the iterator raises is raised."""
+        self._request.registerProducer(self, True)
         try:
-            await self._send(aiter(self._pieces))
+            async for piece in self._pieces:
+                self._request.write(piece)
+                if self._room is not None:
+                    await self._room
+                if not self._running:
+                    return
         finally:
             await self._close()
             self._request.unregisterProducer()
-        if self._running:
-            self._request.finish()
-
-    async def _send(self, pieces: AsyncIterator[bytes]) -> None:
-        """The head leaves with the first piece: until then it may be changed, or all fail.
-
-        No other piece is made for an answer that has no body: there may be no end of them.
-        """
-        piece = await anext(pieces, END)
-        if piece is END:
-            return
-        request = self._request
-        request.registerProducer(self, True)
-        if request.method == b"HEAD" or request.code in WITHOUT_BODY:
-            return
-        while self._running and piece is not END:
-            request.write(piece)
-            if self._room is not None:
-                await self._room
-            if self._running:
-                piece = await anext(pieces, END)
+        self._request.finish()
 
     async def _close(self) -> None:
-        close = getattr(self._pieces, "aclose", None)
-        if close is not None:
-            await close()
+        await close(self._pieces)
 
     def pauseProducing(self) -> None:
         if self._room is None:
@@ -72,3 +56,39 @@ class Pump:
     def stopProducing(self) -> None:
         self._running = False
         self.resumeProducing()
+
+
+async def answer_with(request: Any, pieces: AsyncIterable[bytes]) -> None:
+    """Send an async iterator as an answer, and finish it.
+
+    The head leaves with the first piece: until then it may be changed, or all fail. No
+    other piece is made for an answer that has no body: there may be no end of them.
+    """
+    iterator = aiter(pieces)
+    whole = True
+    try:
+        first = await anext(iterator, END)
+        whole = first is END or request.method == b"HEAD" or request.code in WITHOUT_BODY
+    finally:
+        if whole:
+            await close(pieces)
+    if not whole:
+        await Pump(request, _beginning_with(first, iterator)).run()
+    else:
+        request.finish()
+
+
+async def _beginning_with(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    try:
+        yield first
+        async for piece in rest:
+            yield piece
+    finally:
+        await close(rest)
+
+
+async def close(pieces: Any) -> None:
+    """Have an async iterator clean up, if it can."""
+    aclose = getattr(pieces, "aclose", None)
+    if aclose is not None:
+        await aclose()

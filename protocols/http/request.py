@@ -19,12 +19,12 @@ from typing import Any
 from zope.interface import implementer
 
 from reactorlib import error
-from reactorlib.defer import Deferred
+from reactorlib.defer import Deferred, succeed
 from reactorlib.failure import Failure
 from reactorlib.interfaces import IConsumer
 from reactorlib.protocol import connectionDone
 from reactorlib.protocols.filesender import FileSender, TransferStopped
-from reactorlib.protocols.http.framing import bytes_of
+from reactorlib.protocols.http.framing import WITHOUT_BODY, bytes_of
 from reactorlib.protocols.http.headers import Headers
 from reactorlib.protocols.http.interfaces import IRequest
 from reactorlib.protocols.http.preconditions import checkPreconditions
@@ -305,6 +305,8 @@ class Request:
         self._holding = False
         if not self.startedWriting:
             self._begin()
+        if self.method == b"HEAD" or self.code in WITHOUT_BODY:
+            return succeed(0)
         extent = extent_of(file, count)
         sent: Deferred[int] | None = None
         if extent is not None:

@@ -28,7 +28,7 @@ from reactorlib.protocols.http.forms import (
     queryFields,
 )
 from reactorlib.protocols.http.headers import Headers
-from reactorlib.protocols.http.pump import Pump
+from reactorlib.protocols.http.pump import answer_with
 from reactorlib.protocols.http.request import Request as BasicRequest
 from reactorlib.protocols.http.resource import ErrorPage, UnsupportedMethod
 from reactorlib.protocols.http.status import (
@@ -227,7 +227,7 @@ class Request(BasicRequest):
         if isinstance(result, Deferred) or inspect.iscoroutine(result):
             self.chanRequest.follow(self._await(result))
         elif hasattr(result, "__aiter__"):
-            self.chanRequest.follow(Pump(self, result).run())
+            self.chanRequest.follow(answer_with(self, result))
         else:
             raise TypeError(
                 f"{self.resource!r} rendered {result!r}: neither bytes, a Deferred, a coroutine, "
