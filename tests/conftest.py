@@ -27,3 +27,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_report_header(config: pytest.Config) -> str:
     return f"to repeat it: --hypothesis-seed={config.option.hypothesis_seed}"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest test of all begins first, so that nobody waits for it alone at the end."""
+    items.sort(key=lambda item: "test_engine_sanitized" not in item.nodeid)

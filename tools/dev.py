@@ -35,7 +35,8 @@ COMPILED = ("backends/_engine.*.so", "protocols/_http.*.so")
 INSTALLED_FROM = ("setup.cfg", "setup.py", "pyproject.toml", "reactorlib/_version.py")
 
 # Twice as many as there are cores: many tests wait for a clock or another process.
-ON_ALL_CORES = ("--numprocesses", str(2 * (os.cpu_count() or 1)), "--dist", "loadfile")
+PROCESSES = str(2 * (os.cpu_count() or 1))
+ON_ALL_CORES = ("--numprocesses", PROCESSES, "--dist", "loadfile", "--no-loadscope-reorder")
 
 WHAT_TO_TRY = """
 The documentation and the examples are served on port {port}. Look at them in a browser or
