@@ -199,16 +199,23 @@ class Request(BasicRequest):
         """Have a resource answer this request."""
         try:
             result = resource.render(self)
-        except UnsupportedMethod as refused:
-            self._refuse_method(refused.allowedMethods)
-            return
-        except FormError as refused:
-            self._refuse_form(refused)
-            return
+        except (UnsupportedMethod, FormError) as refused:
+            self._refuse(refused)
+        else:
+            self._deliver(result)
+
+    def _deliver(self, result: Any) -> None:
+        """Answer with what was rendered, now or later."""
         if isinstance(result, bytes):
             self._answer(result)
         elif result is not NOT_DONE_YET:
             self._answer_later(result)
+
+    def _refuse(self, refused: UnsupportedMethod | FormError) -> None:
+        if isinstance(refused, FormError):
+            self._refuse_form(refused)
+        else:
+            self._refuse_method(refused.allowedMethods)
 
     def _answer(self, body: bytes) -> None:
         """All of the answer, or the rest of it; if it is all, however late, it has a length."""
@@ -237,16 +244,10 @@ class Request(BasicRequest):
     async def _await(self, result: Any) -> None:
         try:
             answer = await result
-        except UnsupportedMethod as refused:
-            self._refuse_method(refused.allowedMethods)
-            return
-        except FormError as refused:
-            self._refuse_form(refused)
-            return
-        if isinstance(answer, bytes):
-            self._answer(answer)
-        elif answer is not NOT_DONE_YET:
-            self._answer_later(answer)
+        except (UnsupportedMethod, FormError) as refused:
+            self._refuse(refused)
+        else:
+            self._deliver(answer)
 
     def processingFailed(self, failure: Failure) -> None:
         if not self.site.displayTracebacks or self.startedWriting:
