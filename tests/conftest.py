@@ -7,6 +7,7 @@ start, too. Each run of the tests has a seed, which its header shows.
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 
@@ -32,3 +33,9 @@ def pytest_report_header(config: pytest.Config) -> str:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest test of all begins first, so that nobody waits for it alone at the end."""
     items.sort(key=lambda item: "test_engine_sanitized" not in item.nodeid)
+
+
+def pytest_collection_finish() -> None:
+    """Many tests collect garbage or count objects: thousands of tests are none of either."""
+    gc.collect()
+    gc.freeze()
