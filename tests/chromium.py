@@ -15,6 +15,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Event
 from time import monotonic
 from typing import Any
 
@@ -118,6 +119,7 @@ class Page:
         until = monotonic() + PATIENCE
         while not (value := self.value(expression)):
             assert monotonic() < until, (expression, self.problems)
+            Event().wait(0.05)
         return value
 
     def text(self, selector: str) -> str:

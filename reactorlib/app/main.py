@@ -18,7 +18,9 @@ from typing import Any, NoReturn
 
 from reactorlib._version import __version__
 from reactorlib.app import environment
+from reactorlib.app.commands.listening import open_status
 from reactorlib.app.doctor.machine import RESERVED_DESCRIPTORS
+from reactorlib.app.draining import Drain
 from reactorlib.app.flags import add_flag, add_switch, positive
 from reactorlib.app.mistakes import UserMistake
 from reactorlib.app.status.figures import Subject
@@ -211,9 +213,12 @@ def _serve(options: argparse.Namespace) -> None:
         connections = -(-connections // workers)
     reactor.maxWriteBuffer = options.max_write_buffer
     _apply_limits(reactor, connections)
+    options.drain = Drain(reactor, options.graceful_timeout, told)
+    view = partial(OwnView, Subject(reactor, options.command))
+    if not told:
+        open_status(reactor, options, view, options.drain)
     options.start(reactor, options)
-    subject = Subject(reactor, options.command)
-    with offered(reactor, partial(identity, options.command), partial(OwnView, subject)):
+    with offered(reactor, partial(identity, options.command), view):
         reactor.run()
 
 

@@ -9,7 +9,7 @@ import sys
 from functools import partial
 from typing import Any
 
-from reactorlib.app.commands.listening import open_places
+from reactorlib.app.commands.listening import open_places, open_status
 from reactorlib.app.mistakes import UserMistake
 from reactorlib.app.status.socket import identity, offered
 from reactorlib.app.status.sources import WorkersView
@@ -36,6 +36,7 @@ def run(reactor: Any, options: argparse.Namespace) -> None:
         reactor.addSystemEventTrigger("before", "shutdown", supervisor.end)
         signal.signal(signal.SIGHUP, lambda *_: reactor.callFromThread(supervisor.reload))
         view = partial(WorkersView, reactor, supervisor.processes)
+        open_status(reactor, options, view, supervisor)
         who = partial(identity, options.command, supervisor.processes)
         with offered(reactor, who, view):
             reactor.run()
