@@ -19,7 +19,7 @@ from reactorlib.testing.contract.http_answers import Answer, read_answer
 from reactorlib.testing.contract.tcp_peers import MEGABYTE, Net
 from reactorlib.testing.contract.tls_peers import TLSContractBase
 from tests.backends import BACKENDS
-from tests.on_backends import OnEveryBackend
+from tests.on_backends import OnEveryBackend, on_every_backend
 from tests.webserver import GET, hello
 
 UPLOAD = b"POST /up HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % MEGABYTE
@@ -292,13 +292,6 @@ def slow_heads(net: Net, clients: list[socket.socket], count: int, patience: flo
         assert client.recv(4096).startswith(b"HTTP/1.1 408 ")
 
 
-def over_tls(name: str) -> type[TLSContractBase]:
-    def make_engine(self: TLSContractBase) -> Any:
-        return BACKENDS[name]()
-
-    return type(f"TestOverTLS_{name}", (OverTLS,), {"make_engine": make_engine})
-
-
 class OverTLS(TLSContractBase):
     """The channel on TLS: the same, and the application is told."""
 
@@ -329,5 +322,4 @@ class OverTLS(TLSContractBase):
         assert (answer.code, answer.whole) == (413, True)
 
 
-for _name in BACKENDS:
-    globals()[f"TestOverTLS_{_name}"] = over_tls(_name)
+globals().update(on_every_backend(OverTLS))
