@@ -18,7 +18,7 @@ class Cutting:
 
     def __init__(self, target: tuple[str, int], after: int) -> None:
         self._target = target
-        self._left = after
+        self._after = after
         self._lock = threading.Lock()
         self._listener = socket.create_server((HOST, 0))
         self.port = self._listener.getsockname()[1]
@@ -30,34 +30,37 @@ class Cutting:
             while True:
                 client, _ = self._listener.accept()
                 self.count += 1
-                server = socket.create_connection(self._target)
-                for source, sink in ((client, server), (server, client)):
-                    pass_on = self._pass_on if sink is server else self._pass_on_and_cut
-                    threading.Thread(target=pass_on, args=(source, sink), daemon=True).start()
+                threading.Thread(target=self._relay, args=(client,), daemon=True).start()
 
     def close(self) -> None:
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
-    def _pass_on(self, source: socket.socket, sink: socket.socket) -> None:
+    def _relay(self, client: socket.socket) -> None:
+        with client, socket.create_connection(self._target) as server:
+            asking = threading.Thread(target=self._pass_on, args=(client, server, False))
+            asking.start()
+            self._pass_on(server, client, True)
+            asking.join()
+
+    def _pass_on(self, source: socket.socket, sink: socket.socket, answers: bool) -> None:
+        """Up to the end of one direction, the other goes on; a reset is an end, too."""
         with suppress(OSError):
-            while data := source.recv(65_536):
-                sink.sendall(data)
+            self._copy(source, sink, answers)
+        with suppress(OSError):
             sink.shutdown(socket.SHUT_WR)
 
-    def _pass_on_and_cut(self, source: socket.socket, sink: socket.socket) -> None:
+    def _copy(self, source: socket.socket, sink: socket.socket, answers: bool) -> None:
         passed = 0
-        with source, sink, suppress(OSError):
-            while data := source.recv(65_536):
-                passed += len(data)
-                sink.sendall(data)
-                if self._is_cut(passed):
-                    sink.shutdown(socket.SHUT_RDWR)
-                    source.shutdown(socket.SHUT_RDWR)
+        while data := source.recv(65_536):
+            passed += len(data)
+            sink.sendall(data)
+            if answers and self._is_cut(passed):
+                sink.shutdown(socket.SHUT_RDWR)
 
     def _is_cut(self, passed: int) -> bool:
         with self._lock:
-            cut = self.cuts == 0 and passed > self._left
+            cut = self.cuts == 0 and passed > self._after
             self.cuts += cut
             return cut
 
