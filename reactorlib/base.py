@@ -37,7 +37,7 @@ from reactorlib.interfaces import (
 )
 from reactorlib.signals import SignalHandlers
 from reactorlib.sinks import Sink
-from reactorlib.stopwatch import Stopwatch
+from reactorlib.stopwatch import Stopwatch, Teller, log_slow
 from reactorlib.systemevent import SystemEvent
 from reactorlib.threadpool import ThreadPool
 from reactorlib.timers import DelayedCall, TimerQueue
@@ -82,6 +82,7 @@ class ReactorBase:
         self._soon: deque[tuple[Callable[..., object], tuple[Any, ...], dict[str, Any]]] = deque()
         self._awake = False
         self._pool: ThreadPool | None = None
+        self._tellers: dict[Teller, float] = {}  # and what is too long for each
         self._stopwatch: Stopwatch | None = None
         self.callLater = self._timers.callLater
 
@@ -143,6 +144,11 @@ class ReactorBase:
             raise error.ReactorNotRunning("This reactor is not running, or is stopping already.")
         self._stopping = True
         self.callFromThread(self._event("shutdown").fire, self._stopped)
+
+    @property
+    def stopping(self) -> bool:
+        """Whether `stop` was called, and what comes before the end is under way."""
+        return self._stopping
 
     def _stopped(self) -> None:
         """The shutdown events are done; threads that still work are served until they end."""
@@ -292,11 +298,22 @@ class ReactorBase:
 
     @property
     def slowCallbackThreshold(self) -> float | None:
-        return self._stopwatch.threshold if self._stopwatch else None
+        return self._tellers.get(log_slow)
 
     @slowCallbackThreshold.setter
     def slowCallbackThreshold(self, seconds: float | None) -> None:
-        self._stopwatch = None if seconds is None else Stopwatch(seconds)
+        self.timeCallbacks(log_slow, seconds)
+
+    def timeCallbacks(self, tell: Teller, longer: float | None) -> None:
+        """Have `tell(seconds, owner)` called for each callback that takes `longer` seconds.
+
+        None ends that. What others are told of does not change.
+        """
+        if longer is None:
+            self._tellers.pop(tell, None)
+        else:
+            self._tellers[tell] = longer
+        self._stopwatch = Stopwatch(self._tellers) if self._tellers else None
         self._timers.call = self._stopwatch.call_delayed if self._stopwatch else None
 
     def _serve_timed(self, stopwatch: Stopwatch) -> None:

@@ -13,6 +13,7 @@ import importlib
 import logging
 import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NoReturn
 
 from reactorlib._version import __version__
@@ -20,6 +21,9 @@ from reactorlib.app import environment
 from reactorlib.app.doctor.machine import RESERVED_DESCRIPTORS
 from reactorlib.app.flags import add_flag, add_switch, positive
 from reactorlib.app.mistakes import UserMistake
+from reactorlib.app.status.figures import Subject
+from reactorlib.app.status.socket import identity, offered
+from reactorlib.app.status.sources import OwnView
 from reactorlib.app.workers import supervising, worker
 from reactorlib.backends import registry
 from reactorlib.error import BackendUnavailable, CannotListenError, NoSuchReactor
@@ -208,7 +212,9 @@ def _serve(options: argparse.Namespace) -> None:
     reactor.maxWriteBuffer = options.max_write_buffer
     _apply_limits(reactor, connections)
     options.start(reactor, options)
-    reactor.run()
+    subject = Subject(reactor, options.command)
+    with offered(reactor, partial(identity, options.command), partial(OwnView, subject)):
+        reactor.run()
 
 
 def _apply_limits(reactor: Any, connections: int | None) -> None:

@@ -6,10 +6,13 @@ import argparse
 import os
 import signal
 import sys
+from functools import partial
 from typing import Any
 
 from reactorlib.app.commands.listening import open_places
 from reactorlib.app.mistakes import UserMistake
+from reactorlib.app.status.socket import identity, offered
+from reactorlib.app.status.sources import WorkersView
 from reactorlib.app.workers.sockets import Opener
 from reactorlib.app.workers.supervisor import Supervisor
 
@@ -32,7 +35,10 @@ def run(reactor: Any, options: argparse.Namespace) -> None:
         reactor.callWhenRunning(supervisor.start)
         reactor.addSystemEventTrigger("before", "shutdown", supervisor.end)
         signal.signal(signal.SIGHUP, lambda *_: reactor.callFromThread(supervisor.reload))
-        reactor.run()
+        view = partial(WorkersView, reactor, supervisor.processes)
+        who = partial(identity, options.command, supervisor.processes)
+        with offered(reactor, who, view):
+            reactor.run()
         supervisor.kill()
     finally:
         opener.close()

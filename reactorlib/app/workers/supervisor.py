@@ -196,6 +196,10 @@ class Supervisor:
         for slot in range(self._count):
             self._begin(slot)
 
+    def processes(self) -> dict[int, int]:
+        """The number of each worker, by its process; those too that come or go."""
+        return {worker.transport.child: worker.slot for worker in self._all}
+
     def _begin(self, slot: int) -> None:
         self._again.pop(slot, None)
         if self._is_ending:
