@@ -74,6 +74,7 @@ class ReactorBase:
         self.running = False
         self._looping = False
         self._stopping = False
+        self._in_haste = False
         self._owned = False
         self._records: Iterator[tuple[int, int, int, int]] = iter(())
         self._timers = TimerQueue(monotonic)
@@ -112,7 +113,7 @@ class ReactorBase:
                 if not crashed:
                     self._farewell()
             finally:
-                self.running = self._looping = self._stopping = False
+                self.running = self._looping = self._stopping = self._in_haste = False
                 handlers.remove()
                 if not crashed:
                     self._end_threads()
@@ -194,6 +195,7 @@ class ReactorBase:
         logger.info("Received signal %d", number)
         if self._stopping:
             if self.secondSignalEndsAtOnce:
+                self._in_haste = True
                 self.crash()
         elif self.running:
             self.stop()
@@ -205,7 +207,7 @@ class ReactorBase:
 
     def _farewell(self) -> None:
         """End what is still open: in good order while there is time, else at once."""
-        until = monotonic() + FAREWELL
+        until = monotonic() + (0.0 if self._in_haste else FAREWELL)
         self._serve()
         self._take_leave("leave")
         while (self.sinks or self.engine.counters()["lingering"]) and monotonic() < until:

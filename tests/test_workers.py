@@ -19,6 +19,7 @@ from reactorlib.app.commands.listening import count_of_workers
 from reactorlib.app.flags import seconds
 from reactorlib.app.mistakes import UserMistake
 from reactorlib.app.workers.sockets import VARIABLE, Inheritance, inherited
+from reactorlib.base import FAREWELL
 from tests.test_cli import COMMAND, read_all, run
 from tests.test_cli_listen import ask, line_of, place_of, serving
 
@@ -197,7 +198,9 @@ def test_a_second_interrupt_ends_at_once(tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     assert line_of(process) == "leaving\n"
     process.send_signal(signal.SIGINT)
+    begun = monotonic()
     process.communicate(timeout=PATIENCE)
+    assert monotonic() - begun < FAREWELL
     _, alive = psutil.wait_procs(workers, PATIENCE)
     assert alive == []
 
