@@ -18,6 +18,9 @@ TO_BE_KILLED = 5.0  # seconds beyond the grace that workers give their connectio
 
 def run(reactor: Any, options: argparse.Namespace) -> None:
     """Open what the flags name, and keep workers on it until a signal ends this process."""
+    if options.max_connections is not None and options.max_connections < options.workers:
+        text = f"--max-connections {options.max_connections} is not one for each of --workers"
+        raise UserMistake(f"{text} {options.workers}", 2)
     opener = Opener(reactor, options.workers)
     try:
         open_places(opener, options)

@@ -106,7 +106,7 @@ class Worker(ProcessProtocol):
                 places[number] = each.place
         control = max(targets) + 1
         targets[control] = self._line.workers.fileno()
-        told = Inheritance(control, places, tuple([name for name, _ in names]))
+        told = Inheritance(self.slot, control, places, tuple([name for name, _ in names]))
         environment = {**env, **told.environment()}
         reactor = self._supervisor.reactor
         reactor.spawnProcess(self, command[0], command, environment, childFDs=targets)
