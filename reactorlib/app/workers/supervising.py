@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
 from typing import Any
 
 from reactorlib.app.commands.listening import open_places
 from reactorlib.app.mistakes import UserMistake
+from reactorlib.app.workers.command import Command
 from reactorlib.app.workers.sockets import Opener
-from reactorlib.app.workers.supervisor import Supervisor
-
-TO_BE_KILLED = 5.0  # seconds beyond the grace that workers give their connections
+from reactorlib.app.workers.supervisor import TO_BE_KILLED, Supervisor
 
 
 def run(reactor: Any, options: argparse.Namespace) -> None:
@@ -24,19 +22,14 @@ def run(reactor: Any, options: argparse.Namespace) -> None:
     opener = Opener(reactor, options.workers)
     try:
         open_places(opener, options)
+        command = [sys.executable, "-m", "reactorlib", *options.arguments]
         supervisor = Supervisor(
             reactor,
-            [sys.executable, "-m", "reactorlib", *options.arguments],
-            opener.opened,
+            Command(command, opener.opened, os.environ),
             options.workers,
-            os.environ,
             options.graceful_timeout + TO_BE_KILLED,
         )
-        reactor.callWhenRunning(supervisor.start)
-        reactor.addSystemEventTrigger("before", "shutdown", supervisor.end)
-        signal.signal(signal.SIGHUP, lambda *_: reactor.callFromThread(supervisor.reload))
-        reactor.run()
-        supervisor.kill()
+        supervisor.run()
     finally:
         opener.close()
     if supervisor.failed is not None:
