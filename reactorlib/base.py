@@ -80,6 +80,7 @@ class ReactorBase:
         self._timers = TimerQueue(monotonic)
         self._watches = Watches(engine, self.sinks)
         self._system_events: dict[str, SystemEvent] = {}
+        self._handlers = SignalHandlers(self._signalled, -1)
         self._soon: deque[tuple[Callable[..., object], tuple[Any, ...], dict[str, Any]]] = deque()
         self._awake = False
         self._pool: ThreadPool | None = None
@@ -101,12 +102,12 @@ class ReactorBase:
             raise error.ReactorAlreadyRunning("This reactor is running already.")
         if self.raiseDescriptorLimit:
             self._raise_limit()
-        handlers = SignalHandlers(self._signalled, self.engine.wake_descriptor())
+        self._handlers = SignalHandlers(self._signalled, self.engine.wake_descriptor())
         crashed = False
         with self._ownership():
             try:
                 if installSignalHandlers:
-                    handlers.install()
+                    self._handlers.install()
                 self._start()
                 self._loop()
                 crashed = not self._stopping
@@ -114,7 +115,7 @@ class ReactorBase:
                     self._farewell()
             finally:
                 self.running = self._looping = self._stopping = self._in_haste = False
-                handlers.remove()
+                self._handlers.remove()
                 if not crashed:
                     self._end_threads()
 

@@ -72,7 +72,7 @@ class Opener:
 
     def __init__(self, reactor: Any, workers: int) -> None:
         self._reactor = reactor
-        self._workers = workers
+        self.workers = workers
         self.opened: list[Opened] = []
 
     def __getattr__(self, name: str) -> Any:
@@ -90,9 +90,9 @@ class Opener:
         """Open a port for each worker."""
         sockets: list[socket.socket] = []
         number = port
-        each_has_one = hasattr(socket, "SO_REUSEPORT") and self._workers > 1
+        each_has_one = hasattr(socket, "SO_REUSEPORT") and self.workers > 1
         try:
-            for _ in range(self._workers if each_has_one else 1):
+            for _ in range(self.workers if each_has_one else 1):
                 shared = tcp.Port(
                     number, None, backlog, interface, self._reactor, reusePort or each_has_one
                 )

@@ -58,6 +58,10 @@ class Line:
         self._reactor.removeReader(self)
         self._socket.close()
 
+    def forget(self) -> None:
+        """In a forked child, with the reactor of its parent: close this copy."""
+        self._socket.close()
+
     def connectionLost(self, reason: Any) -> None:
         """The reactor has lost it."""
 
@@ -129,6 +133,12 @@ class Worker(ProcessProtocol):
     def _cancel_timer(self) -> None:
         if self._timer.active():
             self._timer.cancel()
+
+    def forget(self) -> None:
+        """In a worker that was forked: close the supervisor's side of this one."""
+        self.line.forget()
+        if self.transport is not None:
+            self.transport.forget()
 
     def processEnded(self, reason: Failure) -> None:
         self._end_watch()
@@ -285,6 +295,12 @@ class Supervisor:
         for worker in self._all:
             worker.leave(self._grace)
         return self._ending
+
+    def forget(self) -> None:
+        """In a worker that was forked: close all that is the supervisor's."""
+        for worker in self._all:
+            worker.forget()
+        self.reactor.disown()
 
     def kill(self) -> None:
         """End those that are left at once."""
