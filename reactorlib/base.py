@@ -74,11 +74,13 @@ class ReactorBase:
         self.running = False
         self._looping = False
         self._stopping = False
+        self._in_haste = False
         self._owned = False
         self._records: Iterator[tuple[int, int, int, int]] = iter(())
         self._timers = TimerQueue(monotonic)
         self._watches = Watches(engine, self.sinks)
         self._system_events: dict[str, SystemEvent] = {}
+        self._handlers = SignalHandlers(self._signalled, -1)
         self._soon: deque[tuple[Callable[..., object], tuple[Any, ...], dict[str, Any]]] = deque()
         self._awake = False
         self._pool: ThreadPool | None = None
@@ -101,20 +103,20 @@ class ReactorBase:
             raise error.ReactorAlreadyRunning("This reactor is running already.")
         if self.raiseDescriptorLimit:
             self._raise_limit()
-        handlers = SignalHandlers(self._signalled, self.engine.wake_descriptor())
+        self._handlers = SignalHandlers(self._signalled, self.engine.wake_descriptor())
         crashed = False
         with self._ownership():
             try:
                 if installSignalHandlers:
-                    handlers.install()
+                    self._handlers.install()
                 self._start()
                 self._loop()
                 crashed = not self._stopping
                 if not crashed:
                     self._farewell()
             finally:
-                self.running = self._looping = self._stopping = False
-                handlers.remove()
+                self.running = self._looping = self._stopping = self._in_haste = False
+                self._handlers.remove()
                 if not crashed:
                     self._end_threads()
 
@@ -200,6 +202,7 @@ class ReactorBase:
         logger.info("Received signal %d", number)
         if self._stopping:
             if self.secondSignalEndsAtOnce:
+                self._in_haste = True
                 self.crash()
         elif self.running:
             self.stop()
@@ -211,7 +214,7 @@ class ReactorBase:
 
     def _farewell(self) -> None:
         """End what is still open: in good order while there is time, else at once."""
-        until = monotonic() + FAREWELL
+        until = monotonic() + (0.0 if self._in_haste else FAREWELL)
         self._serve()
         self._take_leave("leave")
         while (self.sinks or self.engine.counters()["lingering"]) and monotonic() < until:
