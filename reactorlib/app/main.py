@@ -46,6 +46,7 @@ COMMANDS = {
     "forward": "reactorlib.app.commands.forward",
     "run": "reactorlib.app.commands.run",
     "doctor": "reactorlib.app.commands.doctor",
+    "top": "reactorlib.app.commands.top",
 }
 
 LEVELS = ("critical", "error", "warning", "info", "debug")
