@@ -525,7 +525,9 @@ class ITransport(Interface):
 class ICongestionMonitor(Interface):
     """A transport that tells how its output queue fares."""
 
-    bufferedBytes: int = Attribute("Bytes written that the kernel has not taken yet.")
+    bufferedBytes: int = Attribute(
+        "Bytes written that the kernel has not taken yet; after the end, those it never took."
+    )
 
     def setWriteBufferLimits(
         high: int | None = None, low: int | None = None, cap: int | None = None

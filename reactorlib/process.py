@@ -94,6 +94,10 @@ class Process:
         except ProcessLookupError:
             raise error.ProcessExitedAlready from None
 
+    def forget(self) -> None:
+        """In a forked child, whose sibling this is: close what the parent knows its end by."""
+        self._exit.forget()
+
     # Pipes
 
     def closeStdin(self) -> None:

@@ -70,6 +70,7 @@ class _Extra:
     socket: Any = None
     files: FileQueue | None = None
     host: Any = None
+    unsent: int = 0
 
 
 @implementer(IConsumer, ICongestionMonitor, IHandOver)
@@ -279,7 +280,9 @@ class Stream:
 
     @property
     def bufferedBytes(self) -> int:
-        """Bytes written that the kernel has not taken yet."""
+        """Bytes written that the kernel has not taken: yet, or before the end."""
+        if not self.connected:
+            return 0 if self._extra is None else self._extra.unsent
         return int(self._engine.buffered(self._handle))
 
     def setWriteBufferLimits(
@@ -321,7 +324,7 @@ class Stream:
 
     def event(self, kind: int, first: int, second: int) -> None:
         if kind == LOST:
-            self._lost(first)
+            self._lost(first, second)
         elif kind in (EOF, SHUT):
             self._direction_ended(kind)
         elif kind == DRAINED:
@@ -371,12 +374,14 @@ class Stream:
         if extra.ended == 2 or (kind == EOF and not told):
             self.leave()
 
-    def _lost(self, number: int) -> None:
+    def _lost(self, number: int, unsent: int = 0) -> None:
         self.reactor.sinks.pop(self._handle, None)
         self.connected = self.receiving = False
         self._handle = 0
         reason = self._reason(number)
         extra, self._extra = self._extra, None
+        if unsent:
+            self._more().unsent = unsent
         if extra is not None:
             self._let_go(extra, reason)
         protocol, self.protocol = self.protocol, None

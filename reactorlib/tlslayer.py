@@ -291,7 +291,7 @@ class TLSLayer:
 
     def event(self, kind: int, first: int, second: int) -> None:
         if kind == LOST:
-            self._lost(first)
+            self._lost(first, second)
         elif kind == EOF:
             self._cut()
         elif kind == DRAINED:
@@ -382,17 +382,18 @@ class TLSLayer:
         if timer is not None:
             timer.cancel()
 
-    def _lost(self, number: int) -> None:
+    def _lost(self, number: int, unsent: int) -> None:
         self._stop_timer()
         self._closing = True
         self._pending = []
+        unsent += self._waiting
         self._waiting = 0
         if number == ECONNABORTED and self._doom:
             number = self._doom
         elif self._clean and number in (EPIPE, ECONNRESET):
             number = 0  # it announced its end and did not wait for ours
         try:
-            self._connection.event(LOST, number, 0)
+            self._connection.event(LOST, number, unsent)
         finally:
             self.protocol = None
             self._connection.end_tls()

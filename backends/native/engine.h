@@ -151,6 +151,7 @@ int output_room(engine *e, struct slot *s, size_t more);
 int output_append(engine *e, struct slot *s, const char *data, size_t size);
 ssize_t output_send(struct slot *s, const char *data, size_t size, int more);
 void output_free(engine *e, struct slot *s);
+int64_t output_left(const struct slot *s);
 void output_writable(engine *e, struct slot *s, int index);
 void slot_settle(engine *e, struct slot *s, int index);
 

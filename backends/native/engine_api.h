@@ -24,7 +24,7 @@ enum engine_kind {
 enum engine_event {
     EVENT_DATA,      /* arena offset, end */
     EVENT_EOF,       /* the peer's FIN, told to who asked for NOTIFY_EOF */
-    EVENT_LOST,      /* errno, or 0 after a clean end; the handle is dead */
+    EVENT_LOST,      /* errno, or 0 after a clean end, bytes never sent; the handle is dead */
     EVENT_ACCEPTED,  /* new handle, peer: see engine_peer_layout */
     EVENT_OVERLOAD,  /* errno, connections shed; the listener is paused */
     EVENT_CONNECTED, /* - */

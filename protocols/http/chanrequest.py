@@ -121,6 +121,9 @@ class ChannelRequest:
 
     # What the channel does with it
 
+    def departed(self, lost: bool) -> None:
+        """The client has read most of this answer, or will not: for who is in `departing`."""
+
     def start(self) -> None:
         """Make the request and let it begin."""
         try:

@@ -21,12 +21,12 @@ from zope.interface import implementer
 
 from reactorlib.protocols.http.body import AHEAD, Gathered, Streamed
 from reactorlib.protocols.http.codings import Compressor, Inflated, TooMuch, available
-from reactorlib.protocols.http.delegate import answerBy, gather, handOn, lookUp
+from reactorlib.protocols.http.delegate import answerBy, gather, handOn
 from reactorlib.protocols.http.fields.accept import negotiateEncoding
 from reactorlib.protocols.http.framing import content_length
 from reactorlib.protocols.http.headers import Headers
 from reactorlib.protocols.http.interfaces import IChanRequest
-from reactorlib.protocols.http.resource import ErrorPage, Resource
+from reactorlib.protocols.http.resource import ErrorPage, Resource, getChildForRequest
 from reactorlib.protocols.http.status import (
     BAD_REQUEST,
     NOT_MODIFIED,
@@ -238,7 +238,7 @@ class DecodingResourceWrapper(Resource):
             return answerBy(request, ErrorPage(BAD_REQUEST, None, str(wrong)))
         request.in_headers.removeHeader(b"content-encoding")
         request.in_headers.setHeader(b"content-length", inflated.total)
-        found = lookUp(self._original, request)
+        found = getChildForRequest(self._original, request)
         request.replaceBody(_streamed(request, gathered) if found.streaming else gathered)
         return answerBy(request, found)
 

@@ -27,6 +27,7 @@ from reactorlib.app.status.figures import Subject
 from reactorlib.app.status.socket import identity, offered
 from reactorlib.app.status.sources import OwnView
 from reactorlib.app.workers import supervising, worker
+from reactorlib.app.workers.sockets import inherited
 from reactorlib.backends import registry
 from reactorlib.error import BackendUnavailable, CannotListenError, NoSuchReactor
 
@@ -47,6 +48,7 @@ COMMANDS = {
     "forward": "reactorlib.app.commands.forward",
     "run": "reactorlib.app.commands.run",
     "doctor": "reactorlib.app.commands.doctor",
+    "top": "reactorlib.app.commands.top",
 }
 
 LEVELS = ("critical", "error", "warning", "info", "debug")
@@ -202,15 +204,16 @@ def _serve(options: argparse.Namespace) -> None:
     reactor: Any = importlib.import_module("reactorlib").reactor
     if "prepare" in options and not options.prepare(reactor, options):
         return
-    workers = getattr(options, "workers", None)
-    told = worker.join(reactor)
-    options.is_worker = told
-    if workers is not None and not told:
+    told = inherited()
+    options.is_worker = told is not None
+    connections = options.max_connections
+    if told is not None:
+        reactor.callWhenRunning(worker.join(reactor, told).tell_ready)
+        if connections is not None:
+            connections = told.share(connections, options.workers)
+    elif getattr(options, "workers", None) is not None:
         supervising.run(reactor, options)
         return
-    connections = options.max_connections
-    if told and connections is not None:
-        connections = -(-connections // workers)
     reactor.maxWriteBuffer = options.max_write_buffer
     _apply_limits(reactor, connections)
     options.drain = Drain(reactor, options.graceful_timeout, told)

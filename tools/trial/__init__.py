@@ -1,0 +1,1 @@
+"""What tools/deployment.py is made of; each module says what it does."""
