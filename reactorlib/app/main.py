@@ -216,9 +216,9 @@ def _serve(options: argparse.Namespace) -> None:
         return
     reactor.maxWriteBuffer = options.max_write_buffer
     _apply_limits(reactor, connections)
-    options.drain = Drain(reactor, options.graceful_timeout, told)
+    options.drain = Drain(reactor, options.graceful_timeout, options.is_worker)
     view = partial(OwnView, Subject(reactor, options.command))
-    if not told:
+    if not options.is_worker:
         open_status(reactor, options, view, options.drain)
     options.start(reactor, options)
     with offered(reactor, partial(identity, options.command), view):
