@@ -326,8 +326,7 @@ def test_one_that_hangs_at_its_start_does_not_outlive_its_supervisor(tmp_path: P
         stderr=subprocess.PIPE,
         text=True,
     )
-    place_of(process)
-    assert line_of(process) == "hangs\n"
+    assert line_of(process) == "hangs\n"  # and no place, for none is served
     workers = [psutil.Process(pid) for pid in some(process, 1)]
     process.kill()
     _, alive = psutil.wait_procs(workers, PATIENCE)

@@ -27,6 +27,7 @@ from reactorlib.app.status.sources import OwnView
 from reactorlib.app.workers import supervising, worker
 from reactorlib.app.workers.sockets import inherited
 from reactorlib.backends import registry
+from reactorlib.defer import succeed
 from reactorlib.error import BackendUnavailable, CannotListenError, NoSuchReactor
 
 logger = logging.getLogger("reactorlib")
@@ -204,8 +205,9 @@ def _serve(options: argparse.Namespace) -> None:
     told = inherited()
     options.is_worker = told is not None
     connections = options.max_connections
+    are_ready: Any = None
     if told is not None:
-        reactor.callWhenRunning(worker.join(reactor, told).tell_ready)
+        are_ready = worker.join(reactor, told).tell_ready
         if connections is not None:
             connections = told.share(connections, options.workers)
     elif getattr(options, "workers", None) is not None:
@@ -213,7 +215,9 @@ def _serve(options: argparse.Namespace) -> None:
         return
     reactor.maxWriteBuffer = options.max_write_buffer
     _apply_limits(reactor, connections)
-    options.start(reactor, options)
+    serves = options.start(reactor, options) or succeed(None)
+    if are_ready is not None:
+        serves.addCallback(lambda _: reactor.callWhenRunning(are_ready))
     subject = Subject(reactor, options.command)
     with offered(reactor, partial(identity, options.command), partial(OwnView, subject)):
         reactor.run()
