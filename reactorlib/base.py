@@ -149,7 +149,7 @@ class ReactorBase:
 
     @property
     def stopping(self) -> bool:
-        """Whether `stop` was called, and what comes before the end is under way."""
+        """Whether `stop` was called, and the end is under way."""
         return self._stopping
 
     def _stopped(self) -> None:
@@ -263,7 +263,7 @@ class ReactorBase:
     def _serve(self) -> None:
         """Dispatch what the engine has reported and nobody has dispatched yet."""
         if self._stopwatch is not None:
-            self._serve_timed(self._stopwatch)
+            self._stopwatch.serve(self._records, self.sinks, self.engine.arena, self.report)
             return
         find = self.sinks.get
         arena = self.engine.arena
@@ -308,28 +308,11 @@ class ReactorBase:
         self.timeCallbacks(log_slow, seconds)
 
     def timeCallbacks(self, tell: Teller, longer: float | None) -> None:
-        """Have `tell(seconds, owner)` called for each callback that takes `longer` seconds.
-
-        None ends that. What others are told of does not change.
-        """
-        if longer is None:
-            self._tellers.pop(tell, None)
-        else:
-            self._tellers[tell] = longer
+        """Have `tell(seconds, owner)` called for callbacks that take `longer`; None ends that."""
+        self._tellers.pop(tell, None)
+        self._tellers |= {} if longer is None else {tell: longer}
         self._stopwatch = Stopwatch(self._tellers) if self._tellers else None
         self._timers.call = self._stopwatch.call_delayed if self._stopwatch else None
-
-    def _serve_timed(self, stopwatch: Stopwatch) -> None:
-        for kind, handle, first, second in self._records:
-            sink = self.sinks.get(handle)
-            if sink is None:
-                continue
-            try:
-                stopwatch.deliver(sink, kind, first, second, self.engine.arena)
-            except (KeyboardInterrupt, SystemExit):
-                raise
-            except BaseException:
-                self.report(sink)
 
     # IReactorTime; callLater is the timer queue's own, and seconds the clock's
 

@@ -7,7 +7,7 @@ measuring costs more than many a callback.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from time import monotonic
 from typing import Any
 
@@ -82,25 +82,51 @@ class Stopwatch:
         self, callable: Callable[..., object], args: tuple[Any, ...], kw: dict[str, Any]
     ) -> None:
         """Call a function."""
-        self._time(repr, (callable,), callable, args, kw)
+        self._time(callable, callable, args, kw)
 
     def call_delayed(self, call: DelayedCall) -> None:
         """Make a delayed call."""
-        self._time(repr, (call,), call.func, call.args, call.kw)
+        self._time(call, call.func, call.args, call.kw)
 
-    def deliver(self, sink: Sink, kind: int, first: int, second: int, arena: Any) -> None:
-        """Give a record of the engine's to the sink it is for."""
-        subject = (kind, sink, sink.protocol)
-        if kind == DATA:
-            receive = sink.protocol.dataReceived if sink.receiving else sink.hold
-            self._time(_of_record, subject, receive, (arena[first:second],), {})
-        else:
-            self._time(_of_record, subject, sink.event, (kind, first, second), {})
+    def serve(
+        self,
+        records: Iterable[tuple[int, int, int, int]],
+        sinks: Mapping[int, Sink],
+        arena: Any,
+        report: Callable[[Sink], object],
+    ) -> None:
+        """Give an engine's records to the sinks they are for, as a reactor does by itself.
+
+        A call lasts until the next one begins: so the clock is read once for each.
+        """
+        find, clock, least = sinks.get, monotonic, self._least
+        kind, before, protocol = 0, None, None
+        begun = clock()
+        for now_kind, handle, first, second in records:
+            if (now := clock()) - begun > least and before is not None:
+                self._tell(now - begun, _of_record(kind, before, protocol))
+            begun, kind = now, now_kind
+            before = sink = find(handle)
+            if sink is None:
+                continue
+            protocol = sink.protocol
+            try:
+                if kind != DATA:
+                    sink.event(kind, first, second)
+                elif sink.receiving:
+                    protocol.dataReceived(arena[first:second])
+                else:
+                    sink.hold(arena[first:second])
+            except (KeyboardInterrupt, SystemExit):
+                raise
+            except BaseException:
+                report(sink)
+        if (now := clock()) - begun > least and before is not None:
+            self._tell(now - begun, _of_record(kind, before, protocol))
 
     def _time(
         self,
-        describe: Callable[..., str],
-        subject: tuple[Any, ...],
+        owner: object,
         callable: Callable[..., object],
         args: tuple[Any, ...],
         kw: dict[str, Any],
@@ -111,7 +137,7 @@ class Stopwatch:
         finally:
             seconds = monotonic() - begun
             if seconds > self._least:
-                self._tell(seconds, describe(*subject))
+                self._tell(seconds, repr(owner))
 
     def _tell(self, seconds: float, owner: str) -> None:
         for tell, least in self._tellers.items():

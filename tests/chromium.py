@@ -15,6 +15,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Event
 from time import monotonic
 from typing import Any
 
@@ -81,8 +82,12 @@ class Browser:
         for domain in ("Runtime", "Log", "Page"):
             page.ask(f"{domain}.enable")
         page.look(**options)
-        page.ask("Page.navigate", url=url)
+        page.load("Page.navigate", url=url)
         return page
+
+    def wait(self) -> None:
+        """Until something is told of."""
+        self.events.append(self._next())
 
 
 class Page:
@@ -105,7 +110,14 @@ class Page:
     def without_script(self) -> None:
         """As for a reader who has switched scripts off; loads it again."""
         self.ask("Emulation.setScriptExecutionDisabled", value=True)
-        self.ask("Page.reload")
+        self.load("Page.reload")
+
+    def load(self, method: str, **parameters: Any) -> None:
+        """Go somewhere, and be there."""
+        loaded = len(self.told("Page.loadEventFired"))
+        self.ask(method, **parameters)
+        while len(self.told("Page.loadEventFired")) == loaded:
+            self._browser.wait()
 
     def value(self, expression: str) -> Any:
         """What an expression gives there."""
@@ -118,6 +130,7 @@ class Page:
         until = monotonic() + PATIENCE
         while not (value := self.value(expression)):
             assert monotonic() < until, (expression, self.problems)
+            Event().wait(0.05)
         return value
 
     def text(self, selector: str) -> str:
@@ -128,12 +141,18 @@ class Page:
     @property
     def problems(self) -> list[Any]:
         """Errors of scripts, and what the browser refused or could not load."""
-        mine = [each for each in self._browser.events if each.get("sessionId") == self._session]
+        return [
+            *self.told("Runtime.exceptionThrown"),
+            *self.told("Runtime.consoleAPICalled"),
+            *self.told("Log.entryAdded"),
+        ]
+
+    def told(self, method: str) -> list[Any]:
+        """All events of that name so far."""
         return [
             each["params"]
-            for each in mine
-            if each["method"] in ("Runtime.exceptionThrown", "Log.entryAdded")
-            or (each["method"] == "Runtime.consoleAPICalled" and each["params"]["type"] != "log")
+            for each in self._browser.events
+            if each["method"] == method and each.get("sessionId") == self._session
         ]
 
     def screenshot(self) -> bytes:

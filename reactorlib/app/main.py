@@ -18,7 +18,9 @@ from typing import Any, NoReturn
 
 from reactorlib._version import __version__
 from reactorlib.app import environment
+from reactorlib.app.commands.listening import open_status
 from reactorlib.app.doctor.machine import RESERVED_DESCRIPTORS
+from reactorlib.app.draining import Drain
 from reactorlib.app.flags import add_flag, add_switch, positive
 from reactorlib.app.mistakes import UserMistake
 from reactorlib.app.status.figures import Subject
@@ -47,6 +49,7 @@ COMMANDS = {
     "forward": "reactorlib.app.commands.forward",
     "run": "reactorlib.app.commands.run",
     "doctor": "reactorlib.app.commands.doctor",
+    "top": "reactorlib.app.commands.top",
 }
 
 LEVELS = ("critical", "error", "warning", "info", "debug")
@@ -215,11 +218,14 @@ def _serve(options: argparse.Namespace) -> None:
         return
     reactor.maxWriteBuffer = options.max_write_buffer
     _apply_limits(reactor, connections)
+    options.drain = Drain(reactor, options.graceful_timeout, options.is_worker)
+    view = partial(OwnView, Subject(reactor, options.command))
+    if not options.is_worker:
+        open_status(reactor, options, view, options.drain)
     serves = options.start(reactor, options) or succeed(None)
     if are_ready is not None:
         serves.addCallback(lambda _: reactor.callWhenRunning(are_ready))
-    subject = Subject(reactor, options.command)
-    with offered(reactor, partial(identity, options.command), partial(OwnView, subject)):
+    with offered(reactor, partial(identity, options.command), view):
         reactor.run()
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from reactorlib.app.status.look import Look, from_json
 from reactorlib.defer import Deferred, succeed
 from reactorlib.failure import Failure
-from reactorlib.protocol import ClientFactory
+from reactorlib.protocol import ClientFactory, connectionDone
 from reactorlib.protocols.basic import LineOnlyReceiver
 
 PATIENCE = 1.0  # seconds
@@ -34,7 +34,7 @@ class _Line(LineOnlyReceiver):
     def lineReceived(self, line: bytes) -> None:
         self._asking.answered(line)
 
-    def connectionLost(self, reason: Failure) -> None:
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._asking.lost()
 
 

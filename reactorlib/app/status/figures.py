@@ -10,6 +10,7 @@ import contextlib
 import os
 import socket
 import struct
+import sys
 from collections.abc import Iterator
 from time import process_time
 from typing import Any
@@ -100,14 +101,15 @@ def _descriptors(process: Any) -> int:
 
 
 def _queues(reactor: Any, listeners: list[int]) -> Iterator[Queue]:
-    option = getattr(socket, "TCP_INFO", None) if hasattr(socket, "SO_DOMAIN") else None
-    for handle in listeners if option is not None else ():
+    if sys.platform != "linux":
+        return
+    for handle in listeners:
         with (
             contextlib.suppress(OSError),
             borrowed_socket(reactor.engine.descriptor(handle)) as sock,
         ):
-            waiting, limit = _QUEUE.unpack(sock.getsockopt(socket.IPPROTO_TCP, option, _QUEUE.size))
-            yield Queue(_place(reactor.sinks[handle].getHost()), waiting, limit)
+            told = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _QUEUE.size)
+            yield Queue(_place(reactor.sinks[handle].getHost()), *_QUEUE.unpack(told))
 
 
 def _busiest(reactor: Any, moved: list[Any]) -> Iterator[Busy]:

@@ -15,14 +15,14 @@ from string import Template
 from typing import Any
 
 from reactorlib._version import __version__
+from reactorlib.app.draining import READY
 from reactorlib.app.status import metrics, tables
 from reactorlib.app.status.look import Look, as_json
-from reactorlib.defer import Deferred
+from reactorlib.app.status.sources import Looks, View
 from reactorlib.protocols.http.resource import Resource, UnsupportedMethod
 from reactorlib.protocols.http.server import Request, Site
 from reactorlib.protocols.http.status import OK, SERVICE_UNAVAILABLE
 
-READY = "ready"
 METHODS = (b"GET", b"HEAD")
 CONNECTIONS = 64  # at once
 FIELDS = {
@@ -35,33 +35,28 @@ FIELDS = {
     b"Cache-Control": b"no-store",
 }
 TEXT = b"text/plain; charset=utf-8"
+SCRIPTS = ("page.js", "figures.js", "plot.js", "table.js", "units.js")
 FILES = {
     "page.css": b"text/css; charset=utf-8",
-    "page.js": b"text/javascript; charset=utf-8",
-    "figures.js": b"text/javascript; charset=utf-8",
-    "plot.js": b"text/javascript; charset=utf-8",
-    "units.js": b"text/javascript; charset=utf-8",
     "icon.svg": b"image/svg+xml",
+    **dict.fromkeys(SCRIPTS, b"text/javascript; charset=utf-8"),
 }
 
 
-def site(
-    name: str,
-    backend: str,
-    looks: Callable[[], Deferred[list[Look]]],
-    state: Callable[[], str],
-) -> Site:
-    """Serves what `looks` gives, of a program of that name.
+def site(name: str, reactor: Any, open_view: Callable[[], View], state: Callable[[], str]) -> Site:
+    """Serves what views tell of a program of that name.
 
-    `state` tells whether it serves: READY, or in a word why not.
+    `state` tells whether it serves: READY, or in a word why not. Prometheus has a view of
+    its own: what is told since the last look is not divided between it and people.
     """
+    watched, scraped = Looks(reactor, open_view), Looks(reactor, open_view)
     page = Template(_file("page.html").decode())
 
     def show(looks: Sequence[Look]) -> bytes:
         return page.substitute(
             name=escape(name),
             version=escape(__version__),
-            backend=escape(backend),
+            backend=escape(reactor.name),
             state=escape(state()),
             processes=tables.processes(looks),
             busiest=tables.busiest(looks),
@@ -77,9 +72,11 @@ def site(
         return f"{state()}\n".encode()
 
     places = {
-        "": _Place(b"text/html; charset=utf-8", lambda _: looks().addCallback(show)),
-        "figures": _Place(b"application/json", lambda _: looks().addCallback(figures)),
-        "metrics": _Place(metrics.CONTENT_TYPE, lambda _: looks().addCallback(metrics.as_text)),
+        "": _Place(b"text/html; charset=utf-8", lambda _: watched.looks().addCallback(show)),
+        "figures": _Place(b"application/json", lambda _: watched.looks().addCallback(figures)),
+        "metrics": _Place(
+            metrics.CONTENT_TYPE, lambda _: scraped.looks().addCallback(metrics.as_text)
+        ),
         "livez": _Place(TEXT, lambda _: b"alive\n"),
         "readyz": _Place(TEXT, readiness),
         **{name: _constant(type, _file(name)) for name, type in FILES.items()},
@@ -91,7 +88,7 @@ def site(
 
 
 def _file(name: str) -> bytes:
-    return files("reactorlib.app.status").joinpath("browser", name).read_bytes()
+    return (files("reactorlib.app.status") / "browser" / name).read_bytes()
 
 
 def _constant(type: bytes, data: bytes) -> _Place:

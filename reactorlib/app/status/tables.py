@@ -97,9 +97,9 @@ BUSIEST = (
 
 
 def processes(looks: Sequence[Look]) -> str:
-    """A row for each, and one for all of them."""
+    """A row for each, and one for all of them, unless it is one."""
     rows = [_row(_name(look), PROCESSES, [look]) for look in looks]
-    foot = _row("all", PROCESSES, looks)
+    foot = "" if len(looks) == 1 else _row("all", PROCESSES, looks)
     return _table("processes", "Processes", PROCESSES, rows, foot)
 
 
@@ -124,7 +124,8 @@ def _list(name: str, caption: str, columns: Sequence[Column], looks: Sequence[Lo
 
 
 def _name(look: Look) -> str:
-    return f"process {look.process}" if look.worker is None else f"worker {look.worker}"
+    name = f"process {look.process}" if look.worker is None else f"worker {look.worker}"
+    return f"{name} (leaves)" if look.draining else name
 
 
 def _table(
@@ -139,7 +140,7 @@ def _table(
         "<tbody>",
         *rows,
         "</tbody>",
-        *([f"<tfoot>{foot}</tfoot>"] if foot else []),
+        f"<tfoot>{foot}</tfoot>",
         "</table>",
         "</div>",
     ]

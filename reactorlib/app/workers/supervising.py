@@ -8,7 +8,7 @@ import sys
 from functools import partial
 from typing import Any
 
-from reactorlib.app.commands.listening import open_places
+from reactorlib.app.commands.listening import open_places, open_status
 from reactorlib.app.mistakes import UserMistake
 from reactorlib.app.status.socket import identity, offered
 from reactorlib.app.status.sources import WorkersView
@@ -34,6 +34,7 @@ def run(reactor: Any, options: argparse.Namespace) -> None:
             opener.is_served,
         )
         view = partial(WorkersView, reactor, supervisor.processes)
+        open_status(reactor, options, view, supervisor)
         who = partial(identity, options.command, supervisor.processes)
         with offered(reactor, who, view):
             supervisor.run()

@@ -21,6 +21,7 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
+from reactorlib.app.draining import DRAINING, READY, STARTING
 from reactorlib.defer import Deferred
 from reactorlib.error import ProcessExitedAlready, ReactorNotRunning
 from reactorlib.failure import Failure
@@ -195,6 +196,13 @@ class Supervisor:
     def processes(self) -> dict[int, int]:
         """The number of each worker, by its process; those too that come or go."""
         return {worker.transport.child: worker.slot for worker in self._all}
+
+    @property
+    def state(self) -> str:
+        """READY while at least one of those that shall stay serves."""
+        if self._is_ending:
+            return DRAINING
+        return READY if any(each.ready for each in self.workers.values()) else STARTING
 
     def _begin(self, slot: int) -> None:
         self._again.pop(slot, None)

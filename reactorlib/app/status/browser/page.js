@@ -3,7 +3,7 @@
 
 import { FIGURES } from "./figures.js";
 import { Plot } from "./plot.js";
-import { UNITS } from "./units.js";
+import { fill } from "./table.js";
 
 const PERIOD = 1000; // milliseconds
 const PATIENCE = 5000;
@@ -48,12 +48,10 @@ function show({ state, looks }) {
   const now = performance.now() / 1000;
   const figures = new Map([["all", all], ...looks.map((look, i) => [String(look.process), rows[i]])]);
   for (const plot of plots) plot.add(now, figures, chosen.value);
-  fill("processes", rows, [all]);
+  fill("processes", rows, rows.length === 1 ? [] : [all]);
   for (const [list, order] of Object.entries(LISTS)) {
-    const entries = looks.flatMap((look) =>
-      look[list].map((entry) => ({ name: nameOf(look), ...entry })),
-    );
-    fill(list, entries.sort(order).slice(0, LONGEST));
+    const entries = looks.flatMap((look) => look[list].map((entry) => ({ name: nameOf(look), ...entry })));
+    fill(list, entries.sort(order).slice(0, LONGEST), []);
   }
 }
 
@@ -74,33 +72,7 @@ function choose(looks) {
   const value = chosen.value;
   chosen.replaceChildren(...options);
   chosen.value = options.some((option) => option.value === value) ? value : "all";
-}
-
-// Changes what has changed and nothing else: what somebody has selected stays so.
-function fill(id, body, foot = []) {
-  const table = document.getElementById(id);
-  const columns = [...table.tHead.rows[0].cells].slice(1).map((cell) => cell.dataset);
-  for (const [section, rows] of [[table.tBodies[0], body], [table.tFoot, foot]]) {
-    while (section && section.rows.length > rows.length) section.deleteRow(-1);
-    rows.forEach((row, i) => {
-      const cells = (section.rows[i] ?? newRow(section, columns)).cells;
-      put(cells[0], row.name);
-      columns.forEach(({ name, unit }, k) => put(cells[k + 1], UNITS[unit](row[name])));
-    });
-  }
-}
-
-function newRow(section, columns) {
-  const row = section.insertRow();
-  const head = document.createElement("th");
-  head.scope = "row";
-  row.append(head);
-  for (const { unit } of columns) row.insertCell().className = unit;
-  return row;
-}
-
-function put(place, text) {
-  if (place.textContent !== text) place.textContent = text;
+  chosen.parentElement.hidden = looks.length === 1;
 }
 
 async function turn() {

@@ -26,7 +26,7 @@ export class Plot {
 
   prepare(name, title, i) {
     const item = this.legend.appendChild(element("li", { class: `series-${i}` }));
-    item.append(title);
+    if (title) item.append(`${title} `);
     const lines = this.svg.appendChild(element("g", { class: `series-${i}` }, SVG));
     return {
       name,
