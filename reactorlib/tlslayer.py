@@ -27,6 +27,7 @@ from reactorlib import error
 from reactorlib.backends.events import DRAINED, EMPTIED, EOF, LOST, NOTIFY_EOF
 from reactorlib.failure import Failure
 from reactorlib.interfaces import IHandshakeListener
+from reactorlib.sinks import guarded
 from reactorlib.tlssession import RECORD, Session
 
 # Encrypted at a time: a session's buffers grow to this size and stay.
@@ -348,7 +349,7 @@ class TLSLayer:
     def _soon(self, callable: Callable[[], object]) -> None:
         """Call in the next turn; what it raises costs this connection."""
         connection = self._connection
-        connection.reactor.callSoon(connection._guarded, callable)
+        connection.reactor.callSoon(guarded, connection, callable)
 
     def _fail(self, fault: Exception) -> None:
         """End with the alert that was sent; at once, if the peer does not even take that."""

@@ -177,8 +177,14 @@ class LoggedRequest(ChannelRequest):
         super().__init__(channel, data, head)
         self._came = channel.transport.reactor.seconds()
 
-    def writeHeaders(self, code: int, headers: Headers, message: bytes | None = None) -> None:
-        super().writeHeaders(code, headers, message)
+    def writeHeaders(
+        self,
+        code: int,
+        headers: Headers,
+        message: bytes | None = None,
+        length: int | None = None,
+    ) -> None:
+        super().writeHeaders(code, headers, message, length)
         if self._framing != FINISHED:
             self._status = code
             if self._framing == LENGTH:

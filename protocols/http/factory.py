@@ -105,12 +105,18 @@ class HTTPFactory(ServerFactory):
             for deferred in emptied:
                 deferred.callback(None)
 
+    def _cut(self, waiting: Deferred[None]) -> None:
+        self._emptied.remove(waiting)
+        for channel in list(self._channels):
+            channel.abort(True)
+
     def allConnectionsClosed(self) -> Deferred[None]:
         """Finish what was asked for, serve nothing else; fires when the last one has closed.
 
-        Stop listening first: connections that come meanwhile get 503.
+        Stop listening first: connections that come meanwhile get 503. Cancelled, it closes
+        those that are left after what was written to them.
         """
-        deferred: Deferred[None] = Deferred()
+        deferred: Deferred[None] = Deferred(self._cut)
         self._emptied.append(deferred)
         for channel in list(self._channels):
             channel.drain()

@@ -65,8 +65,13 @@ class Drain:
             if IListeningPort.providedBy(port):
                 await maybeDeferred(port.stopListening)
         closing = [maybeDeferred(factory.allConnectionsClosed) for factory in self._factories]
-        for each in closing:  # and no DeferredList, for which what is cancelled has succeeded
-            await each.addErrback(_other_than_cancelled)
+        try:
+            for each in closing:  # and no DeferredList, for which what is cancelled has succeeded
+                await each.addErrback(_other_than_cancelled)
+        except CancelledError:
+            for each in closing:
+                each.cancel()
+            raise
         while self._waits_for_all and self._is_busy():
             await deferLater(self._reactor, LOOK_AGAIN)
 

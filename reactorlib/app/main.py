@@ -29,6 +29,7 @@ from reactorlib.app.status.sources import OwnView
 from reactorlib.app.workers import supervising, worker
 from reactorlib.app.workers.sockets import inherited
 from reactorlib.backends import registry
+from reactorlib.defer import succeed
 from reactorlib.error import BackendUnavailable, CannotListenError, NoSuchReactor
 
 logger = logging.getLogger("reactorlib")
@@ -207,8 +208,9 @@ def _serve(options: argparse.Namespace) -> None:
     told = inherited()
     options.is_worker = told is not None
     connections = options.max_connections
+    are_ready: Any = None
     if told is not None:
-        reactor.callWhenRunning(worker.join(reactor, told).tell_ready)
+        are_ready = worker.join(reactor, told).tell_ready
         if connections is not None:
             connections = told.share(connections, options.workers)
     elif getattr(options, "workers", None) is not None:
@@ -220,7 +222,9 @@ def _serve(options: argparse.Namespace) -> None:
     view = partial(OwnView, Subject(reactor, options.command))
     if not options.is_worker:
         open_status(reactor, options, view, options.drain)
-    options.start(reactor, options)
+    serves = options.start(reactor, options) or succeed(None)
+    if are_ready is not None:
+        serves.addCallback(lambda _: reactor.callWhenRunning(are_ready))
     with offered(reactor, partial(identity, options.command), view):
         reactor.run()
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,6 +75,16 @@ class Opener:
         self._reactor = reactor
         self.workers = workers
         self.opened: list[Opened] = []
+        self._when_served: list[Callable[[], object]] = []
+
+    def callWhenRunning(self, callable: Callable[[], object]) -> None:
+        """Call it when workers serve what was opened."""
+        self._when_served.append(callable)
+
+    def is_served(self) -> None:
+        """They do."""
+        for each in self._when_served:
+            each()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._reactor, name)

@@ -31,6 +31,7 @@ def run(reactor: Any, options: argparse.Namespace) -> None:
             Command(command, opener.opened, os.environ),
             options.workers,
             options.graceful_timeout + TO_BE_KILLED,
+            opener.is_served,
         )
         view = partial(WorkersView, reactor, supervisor.processes)
         open_status(reactor, options, view, supervisor)

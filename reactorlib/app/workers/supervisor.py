@@ -31,7 +31,7 @@ logger = logging.getLogger("reactorlib")
 
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 10.0
-TO_BE_KILLED = 5.0  # seconds beyond the grace that workers give their connections
+TO_BE_KILLED = 8.0  # seconds beyond the grace that workers give their connections
 STEADY = 10.0  # seconds after which a worker is not taken to have failed at its start
 LATE = 30.0  # seconds after which one that is not ready is worth a warning
 
@@ -149,12 +149,18 @@ class Worker(ProcessProtocol):
 class Supervisor:
     """Keeps `count` workers, which `launch` starts.
 
-    `launch` raises OSError if the system has no room for one more process now. `failed`
-    is the exit code of a worker that could not begin, else None.
+    `launch` raises OSError if the system has no room for one more process now. `served`
+    is called once: when each of them has been ready, and so all sockets are served.
+    `failed` is the exit code of a worker that could not begin, else None.
     """
 
     def __init__(
-        self, reactor: Any, launch: Callable[[Worker], object], count: int, grace: float
+        self,
+        reactor: Any,
+        launch: Callable[[Worker], object],
+        count: int,
+        grace: float,
+        served: Callable[[], object] = lambda: None,
     ) -> None:
         self.reactor = reactor
         self.launch = launch
@@ -162,6 +168,7 @@ class Supervisor:
         self.workers: dict[int, Worker] = {}  # by slot: those that shall stay
         self._count = count
         self._grace = grace
+        self._served = served
         self._all: set[Worker] = set()
         self._replacement: Worker | None = None  # takes its slot over when it is ready
         self._replacing: list[int] = []  # slots whose workers are to be replaced after that
@@ -224,7 +231,10 @@ class Supervisor:
 
     def is_ready(self, worker: Worker) -> None:
         """A worker serves: the one it replaces may leave."""
-        self._proven.add(worker.slot)
+        if worker.slot not in self._proven:
+            self._proven.add(worker.slot)
+            if len(self._proven) == self._count:
+                self._served()
         if worker is self._replacement:
             self._replacement = None
             old = self.workers.get(worker.slot)

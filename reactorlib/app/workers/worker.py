@@ -39,7 +39,7 @@ class Control:
         return self._descriptor
 
     def tell_ready(self) -> None:
-        """All ports are open, and signals are handled."""
+        """All ports are open, the application has started, and signals are handled."""
         self._die_with_supervisor(False)
         os.write(self._descriptor, READY)
 
