@@ -7,11 +7,11 @@ import { fill } from "./table.js";
 
 const PERIOD = 1000; // milliseconds
 const PATIENCE = 5000;
-const LONGEST = 10; // rows of what is sorted
-const ORDERS = {
-  busiest: ({ received, sent }) => received + sent,
-  slowest: ({ seconds }) => seconds,
-  queues: ({ waiting }) => waiting,
+// How many rows a list has at most, and by what they are sorted.
+const LISTS = {
+  busiest: [10, ({ received, sent }) => received + sent],
+  slowest: [5, ({ seconds }) => seconds],
+  queues: [10, ({ waiting }) => waiting],
 };
 
 const chosen = document.getElementById("chosen");
@@ -72,8 +72,8 @@ function slowestAt(now, looks) {
 }
 
 function fillList(id, entries) {
-  const order = ORDERS[id];
-  fill(id, entries.sort((one, other) => order(other) - order(one)).slice(0, LONGEST), []);
+  const [most, by] = LISTS[id];
+  fill(id, entries.sort((one, other) => by(other) - by(one)).slice(0, most), []);
 }
 
 function tell(kind, text) {
