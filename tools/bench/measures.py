@@ -183,7 +183,7 @@ def _load(
 def _serving(bench: Bench, program: Program) -> Iterator[Server]:
     with started(bench.workshop.command(program), bench.server_core) as process:
         load = bench.workshop.load_for(program)
-        port, *own = process.first_line(timeout=15).split()
+        port, *own = process.first_line(timeout=60).split()
         server = Server(int(own[0]) if own else process.pid, port, load)
         try:
             yield server
