@@ -18,6 +18,7 @@ from zope.interface import implementer
 
 from reactorlib.backends import spawn
 from reactorlib.backends.compiled import load
+from reactorlib.backends.survey import Survey
 from reactorlib.error import SelectLimitError
 from reactorlib.interfaces import IEngine
 from reactorlib.program import Program
@@ -158,6 +159,12 @@ class Engine:
     def counters(self) -> dict[str, int]:
         self._call["count"](self._counters)
         return {name: getattr(self._counters, name) for name in self._counter_names}
+
+    def survey(self) -> Survey:
+        return Survey(self._native.ffi, self._call["slots"], self._look)
+
+    def _look(self, *arguments: Any) -> None:
+        self._checked(self._call["look"](*arguments))
 
     def close(self) -> None:
         self._checked(self._call["close"]())

@@ -13,7 +13,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from reactorlib.backends.engine import Engine, compiled_backends
@@ -156,6 +156,18 @@ def installed_engine() -> Any:
         install()
     assert _installed is not None
     return _installed.engine
+
+
+def open_another() -> Any:
+    """A new engine of the kind that was chosen, or would be."""
+    return open_engine(None if _installed is None else _installed.engine.name)
+
+
+def renew() -> None:
+    """In a forked child: an engine of its own in place of the one its parent has chosen."""
+    global _installed
+    if _installed is not None:
+        _installed = replace(_installed, engine=open_another())
 
 
 def _caller() -> str:

@@ -20,7 +20,7 @@ import asyncio
 import sys
 from asyncio import Task, current_task
 from asyncio.events import _get_running_loop, _set_running_loop
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextvars import Context
 from selectors import EVENT_READ, EVENT_WRITE, BaseSelector, SelectorKey
 from typing import Any, TypeVar
@@ -219,7 +219,7 @@ class _Noted(BaseSelector):
         return found
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> SelectorKey:
-        descriptor = fileobj if isinstance(fileobj, int) else fileobj.fileno()
+        descriptor = _number_of(fileobj)
         if descriptor in self._keys:
             raise KeyError(f"{fileobj!r} is registered already")
         watched = _Watched(descriptor, self)
@@ -252,15 +252,35 @@ class _Noted(BaseSelector):
                 remove(watched)
 
     def get_key(self, fileobj: Any) -> SelectorKey:
-        descriptor = fileobj if isinstance(fileobj, int) else fileobj.fileno()
-        return self._keys[descriptor]
+        return self._keys[_number_of(fileobj)]
 
     def get_map(self) -> Mapping[Any, SelectorKey]:
-        return self._keys
+        return _Keys(self._keys)
 
     def close(self) -> None:
         for key in list(self._keys.values()):
             self.unregister(key.fd)
+
+
+def _number_of(fileobj: Any) -> int:
+    number: int = fileobj if isinstance(fileobj, int) else fileobj.fileno()
+    return number
+
+
+class _Keys(Mapping[Any, SelectorKey]):
+    """What is registered, found by descriptor or, as Python 3.13 does, by file."""
+
+    def __init__(self, keys: Mapping[int, SelectorKey]) -> None:
+        self._keys = keys
+
+    def __getitem__(self, fileobj: Any) -> SelectorKey:
+        return self._keys[_number_of(fileobj)]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)
 
 
 class _Watched:

@@ -37,7 +37,7 @@ from reactorlib.interfaces import (
 )
 from reactorlib.signals import SignalHandlers
 from reactorlib.sinks import Sink
-from reactorlib.stopwatch import Stopwatch
+from reactorlib.stopwatch import Stopwatch, Teller, log_slow
 from reactorlib.systemevent import SystemEvent
 from reactorlib.threadpool import ThreadPool
 from reactorlib.timers import DelayedCall, TimerQueue
@@ -74,14 +74,17 @@ class ReactorBase:
         self.running = False
         self._looping = False
         self._stopping = False
+        self._in_haste = False
         self._owned = False
         self._records: Iterator[tuple[int, int, int, int]] = iter(())
         self._timers = TimerQueue(monotonic)
         self._watches = Watches(engine, self.sinks)
         self._system_events: dict[str, SystemEvent] = {}
+        self._handlers = SignalHandlers(self._signalled, -1)
         self._soon: deque[tuple[Callable[..., object], tuple[Any, ...], dict[str, Any]]] = deque()
         self._awake = False
         self._pool: ThreadPool | None = None
+        self._tellers: dict[Teller, float] = {}  # and what is too long for each
         self._stopwatch: Stopwatch | None = None
         self.callLater = self._timers.callLater
 
@@ -100,20 +103,20 @@ class ReactorBase:
             raise error.ReactorAlreadyRunning("This reactor is running already.")
         if self.raiseDescriptorLimit:
             self._raise_limit()
-        handlers = SignalHandlers(self._signalled, self.engine.wake_descriptor())
+        self._handlers = SignalHandlers(self._signalled, self.engine.wake_descriptor())
         crashed = False
         with self._ownership():
             try:
                 if installSignalHandlers:
-                    handlers.install()
+                    self._handlers.install()
                 self._start()
                 self._loop()
                 crashed = not self._stopping
                 if not crashed:
                     self._farewell()
             finally:
-                self.running = self._looping = self._stopping = False
-                handlers.remove()
+                self.running = self._looping = self._stopping = self._in_haste = False
+                self._handlers.remove()
                 if not crashed:
                     self._end_threads()
 
@@ -143,6 +146,11 @@ class ReactorBase:
             raise error.ReactorNotRunning("This reactor is not running, or is stopping already.")
         self._stopping = True
         self.callFromThread(self._event("shutdown").fire, self._stopped)
+
+    @property
+    def stopping(self) -> bool:
+        """Whether `stop` was called, and the end is under way."""
+        return self._stopping
 
     def _stopped(self) -> None:
         """The shutdown events are done; threads that still work are served until they end."""
@@ -194,6 +202,7 @@ class ReactorBase:
         logger.info("Received signal %d", number)
         if self._stopping:
             if self.secondSignalEndsAtOnce:
+                self._in_haste = True
                 self.crash()
         elif self.running:
             self.stop()
@@ -205,7 +214,7 @@ class ReactorBase:
 
     def _farewell(self) -> None:
         """End what is still open: in good order while there is time, else at once."""
-        until = monotonic() + FAREWELL
+        until = monotonic() + (0.0 if self._in_haste else FAREWELL)
         self._serve()
         self._take_leave("leave")
         while (self.sinks or self.engine.counters()["lingering"]) and monotonic() < until:
@@ -254,7 +263,7 @@ class ReactorBase:
     def _serve(self) -> None:
         """Dispatch what the engine has reported and nobody has dispatched yet."""
         if self._stopwatch is not None:
-            self._serve_timed(self._stopwatch)
+            self._stopwatch.serve(self._records, self.sinks, self.engine.arena, self.report)
             return
         find = self.sinks.get
         arena = self.engine.arena
@@ -292,24 +301,18 @@ class ReactorBase:
 
     @property
     def slowCallbackThreshold(self) -> float | None:
-        return self._stopwatch.threshold if self._stopwatch else None
+        return self._tellers.get(log_slow)
 
     @slowCallbackThreshold.setter
     def slowCallbackThreshold(self, seconds: float | None) -> None:
-        self._stopwatch = None if seconds is None else Stopwatch(seconds)
-        self._timers.call = self._stopwatch.call_delayed if self._stopwatch else None
+        self.timeCallbacks(log_slow, seconds)
 
-    def _serve_timed(self, stopwatch: Stopwatch) -> None:
-        for kind, handle, first, second in self._records:
-            sink = self.sinks.get(handle)
-            if sink is None:
-                continue
-            try:
-                stopwatch.deliver(sink, kind, first, second, self.engine.arena)
-            except (KeyboardInterrupt, SystemExit):
-                raise
-            except BaseException:
-                self.report(sink)
+    def timeCallbacks(self, tell: Teller, longer: float | None) -> None:
+        """Have `tell(seconds, owner)` called for callbacks that take `longer`; None ends that."""
+        self._tellers.pop(tell, None)
+        self._tellers |= {} if longer is None else {tell: longer}
+        self._stopwatch = Stopwatch(self._tellers) if self._tellers else None
+        self._timers.call = self._stopwatch.call_delayed if self._stopwatch else None
 
     # IReactorTime; callLater is the timer queue's own, and seconds the clock's
 

@@ -63,6 +63,12 @@ class Exit:
                 raise ProcessLookupError
             os.kill(self._pid, number)
 
+    def forget(self) -> None:
+        """In a forked child, whose sibling this is about: close what is the parent's."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
     def _open(self) -> bool:
         """Whether a pidfd is watched; there may be none left, or none allowed here."""
         try:

@@ -18,6 +18,7 @@ from reactorlib import error
 from reactorlib.failure import Failure
 from reactorlib.interfaces import IConsumer
 from reactorlib.protocol import connectionDone
+from reactorlib.sinks import guarded
 
 SLICE = 65_536
 
@@ -106,10 +107,7 @@ class FileReader(_File):
             self._end(connectionDone)
             return
         self._read_soon()
-        try:
-            self.protocol.dataReceived(data)
-        except Exception:
-            self.reactor.report(self)
+        guarded(self, self.protocol.dataReceived, data)
 
 
 @implementer(IConsumer)

@@ -147,7 +147,15 @@ class IEngine(Interface):
         """Bind the engine to the calling thread, or free it from it."""
 
     def counters() -> dict[str, int]:
-        """Numbers since the start: open, lingering, accepted, received, …"""
+        """Numbers of now and since the start.
+
+        `open` descriptors, of which `lingering` wait for their peer's end; and since the
+        start: connections `accepted`, bytes `received` and `sent`, `turns`, and the
+        `events` that they reported.
+        """
+
+    def survey() -> ISurvey:
+        """One looker's view of all connections. It costs nothing but when he looks."""
 
     def close() -> None:
         """Close all descriptors that were added, but those only watched."""
@@ -157,6 +165,17 @@ class IEngine(Interface):
 
         It gets the descriptors that it names and no other one. Raises the
         OSError that says why it cannot be started; no child is left then.
+        """
+
+
+class ISurvey(Interface):
+    """One looker at the connections of an engine: he compares with his own last look."""
+
+    def look() -> Any:
+        """What there is now: see `reactorlib.backends.survey.Surveyed`.
+
+        Connections are streams over sockets, accepted or made. Another thread than the
+        engine's gets RuntimeError.
         """
 
 
@@ -506,7 +525,9 @@ class ITransport(Interface):
 class ICongestionMonitor(Interface):
     """A transport that tells how its output queue fares."""
 
-    bufferedBytes: int = Attribute("Bytes written that the kernel has not taken yet.")
+    bufferedBytes: int = Attribute(
+        "Bytes written that the kernel has not taken yet; after the end, those it never took."
+    )
 
     def setWriteBufferLimits(
         high: int | None = None, low: int | None = None, cap: int | None = None

@@ -12,6 +12,7 @@ from zope.interface import implementer
 from reactorlib import error, rlimit, udp, unix
 from reactorlib.address import AF_UNIX, from_sockaddr
 from reactorlib.backends.events import STREAM
+from reactorlib.base import ReactorBase
 from reactorlib.budget import ConnectionBudget
 from reactorlib.connector import Connector
 from reactorlib.datagram import MAX_PACKET_SIZE, BaseDatagramPort
@@ -72,6 +73,18 @@ class Reactor(UDPReactor, UNIXReactor):
         """The next socket of a place, if there is one."""
         sockets = self.inherited.get(place)
         return sockets.pop(0) if sockets else None
+
+    def disown(self) -> None:
+        """In a forked child: close what is the parent's, and handle no signal in its place."""
+        self._handlers.remove()
+        self._pool = None  # its threads are not here
+        self.close()
+
+    def renew(self, engine: Any) -> None:
+        """In a forked child: begin anew, on an engine of its own."""
+        self.disown()
+        vars(self).clear()
+        ReactorBase.__init__(self, engine)
 
     def listenTCP(
         self,

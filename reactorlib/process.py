@@ -17,7 +17,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from zope.interface import implementer
@@ -28,6 +28,7 @@ from reactorlib.failure import Failure
 from reactorlib.interfaces import IConsumer, IProcessTransport, IPushProducer
 from reactorlib.pipes import STANDARD, ChildPipes, Pipe, Target
 from reactorlib.program import Program
+from reactorlib.sinks import guarded
 
 logger = logging.getLogger("reactorlib")
 
@@ -82,7 +83,7 @@ class Process:
         for number, stream in self.pipes.items():
             stream.protocol = _PipeProtocol(self, number)
         self._exit.watch(self.reactor.waitsByPidfd)
-        self._tell(self.protocol.makeConnection, self)
+        guarded(self, self.protocol.makeConnection, self)
 
     def signalProcess(self, signalID: str | int) -> None:
         """See IProcessTransport."""
@@ -93,6 +94,10 @@ class Process:
             self._exit.signal(number)
         except ProcessLookupError:
             raise error.ProcessExitedAlready from None
+
+    def forget(self) -> None:
+        """In a forked child, whose sibling this is: close what the parent knows its end by."""
+        self._exit.forget()
 
     # Pipes
 
@@ -182,7 +187,7 @@ class Process:
     def pipe_lost(self, number: int) -> None:
         """One of the pipes is closed, on whichever side."""
         self._open -= 1
-        self._tell(self.protocol.childConnectionLost, number)
+        guarded(self, self.protocol.childConnectionLost, number)
         self._end_if_over()
 
     def _exited(self, status: int | None) -> None:
@@ -195,20 +200,13 @@ class Process:
                 self.child,
             )
         self._reason = Failure(_ending(status))
-        self._tell(self.protocol.processExited, self._reason)
+        guarded(self, self.protocol.processExited, self._reason)
         self._end_if_over()
 
     def _end_if_over(self) -> None:
         if self._reason is not None and self._open == 0 and self.protocol is not None:
             protocol, self.protocol = self.protocol, None
-            self._tell(protocol.processEnded, self._reason)
-
-    def _tell(self, callback: Callable[..., object], *args: Any) -> None:
-        """Call the protocol: if it raises, this process pays, not whoever calls."""
-        try:
-            callback(*args)
-        except Exception:
-            self.reactor.report(self)
+            guarded(self, protocol.processEnded, self._reason)
 
     def __repr__(self) -> str:
         state = f"status={self.status}" if self.pid is None else "running"

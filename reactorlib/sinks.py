@@ -1,7 +1,11 @@
-"""Who an engine's events are for: what stands in a reactor's table of handles."""
+"""Who an engine's events are for: what stands in a reactor's table of handles.
+
+A fault of the user's in a call that is made for one of them costs only that one.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from reactorlib.failure import Failure
@@ -28,3 +32,11 @@ class Sink(Protocol):
     def leave(self) -> None: ...
 
     def abandon(self) -> None: ...
+
+
+def guarded(sink: Any, callable: Callable[..., object], *args: Any) -> None:
+    """Call what is the user's: if it raises, this sink pays, not whoever calls."""
+    try:
+        callable(*args)
+    except Exception:
+        sink.reactor.report(sink)

@@ -39,6 +39,7 @@ from reactorlib.interfaces import (
 )
 from reactorlib.pipes import Pipe
 from reactorlib.protocol import connectionDone
+from reactorlib.sinks import guarded
 from reactorlib.stream import connectionAborted
 
 
@@ -70,7 +71,7 @@ class StandardIO:
         except BaseException:
             self._close()
             raise
-        self._tell(proto.makeConnection, self)
+        guarded(self, proto.makeConnection, self)
 
     def _open(self, descriptor: int, kind: int, file: Callable[..., Any], protocol: Any) -> Any:
         """A stream on a duplicate of a descriptor, of what can be waited for; else a file."""
@@ -173,7 +174,7 @@ class StandardIO:
         if not reason.check(error.ConnectionDone) or self._writer is None:
             self._end(reason)
         elif IHalfCloseableProtocol.providedBy(self.protocol):
-            self._tell(self.protocol.readConnectionLost)
+            guarded(self, self.protocol.readConnectionLost)
         else:
             self.disconnecting = True
             self._writer.leave()
@@ -185,7 +186,7 @@ class StandardIO:
         if self.disconnecting or self._reader is None:
             self._end(reason)
         elif half_closeable:
-            self._tell(self.protocol.writeConnectionLost)
+            guarded(self, self.protocol.writeConnectionLost)
         elif not reason.check(error.ConnectionDone):
             self._end(reason)
 
@@ -212,13 +213,6 @@ class StandardIO:
         reader, self._reader = self._reader, None
         if reader is not None:
             reader.discard()
-
-    def _tell(self, callback: Callable[..., object], *args: Any) -> None:
-        """Call the protocol: if it raises, this connection pays, not whoever calls."""
-        try:
-            callback(*args)
-        except Exception:
-            self.reactor.report(self)
 
     def __repr__(self) -> str:
         return f"<standard input and output of {type(self.protocol).__name__}>"

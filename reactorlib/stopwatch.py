@@ -1,13 +1,13 @@
-"""Notices callbacks that take long, and says in the log whose they were.
+"""Notices callbacks that take long, and tells whose they were.
 
-It stands between a reactor and its callbacks only while a threshold is set:
+It stands between a reactor and its callbacks only while somebody wants to know:
 measuring costs more than many a callback.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from time import monotonic
 from typing import Any
 
@@ -59,34 +59,74 @@ _FUNCTIONS = {
 }
 
 
-class Stopwatch:
-    """Makes calls, and logs those that take longer than `threshold` seconds."""
+Teller = Callable[[float, str], object]
 
-    def __init__(self, threshold: float) -> None:
-        self.threshold = threshold
+
+def log_slow(seconds: float, owner: str) -> None:
+    """A teller: says it in the log."""
+    logger.warning("Slow callback: %.3f s in %s", seconds, owner)
+
+
+class Stopwatch:
+    """Makes calls, and tells of those that take long.
+
+    `tellers` are told how many seconds a call took, and whose it was: each of what takes
+    longer than it wants to know.
+    """
+
+    def __init__(self, tellers: Mapping[Teller, float]) -> None:
+        self._tellers = dict(tellers)
+        self._least = min(self._tellers.values())
 
     def call(
         self, callable: Callable[..., object], args: tuple[Any, ...], kw: dict[str, Any]
     ) -> None:
         """Call a function."""
-        self._time(repr(callable), callable, args, kw)
+        self._time(callable, callable, args, kw)
 
     def call_delayed(self, call: DelayedCall) -> None:
         """Make a delayed call."""
-        self._time(repr(call), call.func, call.args, call.kw)
+        self._time(call, call.func, call.args, call.kw)
 
-    def deliver(self, sink: Sink, kind: int, first: int, second: int, arena: Any) -> None:
-        """Give a record of the engine's to the sink it is for."""
-        owner = f"{_FUNCTIONS[kind]} of {sink!r}"
-        if kind == DATA:
-            receive = sink.protocol.dataReceived if sink.receiving else sink.hold
-            self._time(owner, receive, (arena[first:second],), {})
-        else:
-            self._time(owner, sink.event, (kind, first, second), {})
+    def serve(
+        self,
+        records: Iterable[tuple[int, int, int, int]],
+        sinks: Mapping[int, Sink],
+        arena: Any,
+        report: Callable[[Sink], object],
+    ) -> None:
+        """Give an engine's records to the sinks they are for, as a reactor does by itself.
+
+        A call lasts until the next one begins: so the clock is read once for each.
+        """
+        find, clock, least = sinks.get, monotonic, self._least
+        kind, before, protocol = 0, None, None
+        begun = clock()
+        for now_kind, handle, first, second in records:
+            if (now := clock()) - begun > least and before is not None:
+                self._tell(now - begun, _of_record(kind, before, protocol))
+            begun, kind = now, now_kind
+            before = sink = find(handle)
+            if sink is None:
+                continue
+            protocol = sink.protocol
+            try:
+                if kind != DATA:
+                    sink.event(kind, first, second)
+                elif sink.receiving:
+                    protocol.dataReceived(arena[first:second])
+                else:
+                    sink.hold(arena[first:second])
+            except (KeyboardInterrupt, SystemExit):
+                raise
+            except BaseException:
+                report(sink)
+        if (now := clock()) - begun > least and before is not None:
+            self._tell(now - begun, _of_record(kind, before, protocol))
 
     def _time(
         self,
-        owner: str,
+        owner: object,
         callable: Callable[..., object],
         args: tuple[Any, ...],
         kw: dict[str, Any],
@@ -96,5 +136,17 @@ class Stopwatch:
             callable(*args, **kw)
         finally:
             seconds = monotonic() - begun
-            if seconds > self.threshold:
-                logger.warning("Slow callback: %.3f s in %s", seconds, owner)
+            if seconds > self._least:
+                self._tell(seconds, repr(owner))
+
+    def _tell(self, seconds: float, owner: str) -> None:
+        for tell, least in self._tellers.items():
+            if seconds > least:
+                tell(seconds, owner)
+
+
+def _of_record(kind: int, sink: Sink, protocol: Any) -> str:
+    """Afterwards: a sink that is lost has let go of its protocol."""
+    lost = protocol is not None and sink.protocol is None
+    whose = f"{type(protocol).__name__}, {sink!r}" if lost else repr(sink)
+    return f"{_FUNCTIONS[kind]} of {whose}"

@@ -47,6 +47,7 @@ from reactorlib.interfaces import (
 )
 from reactorlib.protocol import connectionDone
 from reactorlib.sendfile import FileQueue
+from reactorlib.sinks import guarded
 
 HIGH_WATER = 65_536
 NO_CAP = 2**32 - 1
@@ -70,6 +71,7 @@ class _Extra:
     socket: Any = None
     files: FileQueue | None = None
     host: Any = None
+    unsent: int = 0
 
 
 @implementer(IConsumer, ICongestionMonitor, IHandOver)
@@ -212,7 +214,7 @@ class Stream:
     def _deliver_held(self) -> None:
         """The engine stays paused until all is delivered: an end must not come first."""
         while self._is_wanted() and self._more().held:
-            self._guarded(self._deliver, self._more().held.pop(0))
+            guarded(self, self._deliver, self._more().held.pop(0))
         if self._is_wanted():
             self._receive()
 
@@ -235,14 +237,14 @@ class Stream:
                 f"Cannot register producer {producer!r}: {extra.producer!r} is registered already."
             )
         if not self.connected:
-            self._guarded(producer.stopProducing)
+            guarded(self, producer.stopProducing)
             return
         extra.producer = producer
         extra.streaming = streaming
         extra.producerPaused = False
         if not streaming:
             self._notify(extra.notify | NOTIFY_EMPTIED)
-            self._guarded(producer.resumeProducing)
+            guarded(self, producer.resumeProducing)
         elif self._choked:
             self._pause_producer()
 
@@ -259,7 +261,7 @@ class Stream:
         if extra is None or extra.producer is None or not extra.streaming or extra.producerPaused:
             return
         extra.producerPaused = True
-        self._guarded(extra.producer.pauseProducing)
+        guarded(self, extra.producer.pauseProducing)
 
     def _drained(self) -> None:
         self._choked = False
@@ -279,7 +281,9 @@ class Stream:
 
     @property
     def bufferedBytes(self) -> int:
-        """Bytes written that the kernel has not taken yet."""
+        """Bytes written that the kernel has not taken: yet, or before the end."""
+        if not self.connected:
+            return 0 if self._extra is None else self._extra.unsent
         return int(self._engine.buffered(self._handle))
 
     def setWriteBufferLimits(
@@ -299,8 +303,8 @@ class Stream:
         self.uncork()
         self.ignoreCongestion()
         if self.connected:
-            guarded = partial(self._guarded, callback)
-            self._engine = CountingEngine(self._engine, self._handle, guarded)
+            told = partial(guarded, self, callback)
+            self._engine = CountingEngine(self._engine, self._handle, told)
             self._notify(self._more().notify | NOTIFY_CONGESTION | NOTIFY_EMPTIED)
 
     def ignoreCongestion(self) -> None:
@@ -321,7 +325,7 @@ class Stream:
 
     def event(self, kind: int, first: int, second: int) -> None:
         if kind == LOST:
-            self._lost(first)
+            self._lost(first, second)
         elif kind in (EOF, SHUT):
             self._direction_ended(kind)
         elif kind == DRAINED:
@@ -371,12 +375,14 @@ class Stream:
         if extra.ended == 2 or (kind == EOF and not told):
             self.leave()
 
-    def _lost(self, number: int) -> None:
+    def _lost(self, number: int, unsent: int = 0) -> None:
         self.reactor.sinks.pop(self._handle, None)
         self.connected = self.receiving = False
         self._handle = 0
         reason = self._reason(number)
         extra, self._extra = self._extra, None
+        if unsent:
+            self._more().unsent = unsent
         if extra is not None:
             self._let_go(extra, reason)
         protocol, self.protocol = self.protocol, None
@@ -388,7 +394,7 @@ class Stream:
         if extra.socket is not None:
             extra.socket.detach()
         if extra.producer is not None:
-            self._guarded(extra.producer.stopProducing)
+            guarded(self, extra.producer.stopProducing)
         if extra.files is not None:
             extra.files.lost(reason)
 
@@ -405,13 +411,6 @@ class Stream:
         if number == ECONNABORTED:
             return connectionAborted
         return Failure(_ending(number))
-
-    def _guarded(self, callable: Callable[..., object], *args: Any) -> None:
-        """Call what is the user's: if it raises, this connection pays, not whoever calls."""
-        try:
-            callable(*args)
-        except Exception:
-            self.reactor.report(self)
 
     def _more(self) -> _Extra:
         if self._extra is None:

@@ -213,10 +213,13 @@ class Port:
     When no descriptor is left, or the backend can hold no more, it waits and
     tries again, ever longer up to half a second; the factory's `overloaded` is
     told why, and the log once a second.
+
+    `counted`: whether its connections count for the reactor's bound on connections.
     """
 
     receiving = False
     protocol = None
+    counted = True
     _connection: type[Connection] = Connection  # what is made of an accepted one
 
     def __init__(
@@ -349,9 +352,8 @@ class Port:
         raise AssertionError("a listening socket has no data")
 
     def _accepted(self, handle: int, peer: int) -> None:
-        budget = self.reactor.budget
-        refusal = budget and budget.exhausted()
-        if not refusal:
+        budget = self.reactor.budget if self.counted else None
+        if budget is None or not (refusal := budget.exhausted()):
             self._begin(handle, peer, self.factory.buildProtocol, budget)
             return
         try:

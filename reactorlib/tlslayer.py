@@ -27,6 +27,7 @@ from reactorlib import error
 from reactorlib.backends.events import DRAINED, EMPTIED, EOF, LOST, NOTIFY_EOF
 from reactorlib.failure import Failure
 from reactorlib.interfaces import IHandshakeListener
+from reactorlib.sinks import guarded
 from reactorlib.tlssession import RECORD, Session
 
 # Encrypted at a time: a session's buffers grow to this size and stay.
@@ -291,7 +292,7 @@ class TLSLayer:
 
     def event(self, kind: int, first: int, second: int) -> None:
         if kind == LOST:
-            self._lost(first)
+            self._lost(first, second)
         elif kind == EOF:
             self._cut()
         elif kind == DRAINED:
@@ -348,7 +349,7 @@ class TLSLayer:
     def _soon(self, callable: Callable[[], object]) -> None:
         """Call in the next turn; what it raises costs this connection."""
         connection = self._connection
-        connection.reactor.callSoon(connection._guarded, callable)
+        connection.reactor.callSoon(guarded, connection, callable)
 
     def _fail(self, fault: Exception) -> None:
         """End with the alert that was sent; at once, if the peer does not even take that."""
@@ -382,17 +383,18 @@ class TLSLayer:
         if timer is not None:
             timer.cancel()
 
-    def _lost(self, number: int) -> None:
+    def _lost(self, number: int, unsent: int) -> None:
         self._stop_timer()
         self._closing = True
         self._pending = []
+        unsent += self._waiting
         self._waiting = 0
         if number == ECONNABORTED and self._doom:
             number = self._doom
         elif self._clean and number in (EPIPE, ECONNRESET):
             number = 0  # it announced its end and did not wait for ours
         try:
-            self._connection.event(LOST, number, 0)
+            self._connection.event(LOST, number, unsent)
         finally:
             self.protocol = None
             self._connection.end_tls()

@@ -10,7 +10,7 @@ from reactorlib.failure import Failure
 from reactorlib.protocols.http.proxy import ReverseProxyResource
 from reactorlib.protocols.http.server import Site
 from reactorlib.testing import MemoryReactorClock, StringTransport
-from tests.webserver import answers
+from tests.webserver import Visitor
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 
@@ -41,7 +41,7 @@ class BackEnd:
         self.protocol.connectionLost(Failure(reason))
 
 
-class Proxied:
+class Proxied(Visitor):
     """A client of a site that is a proxy, or has `resource`, and the back ends it connects to."""
 
     def __init__(self, proxy: Any = None, resource: Any = None, peer: str = "192.0.2.7") -> None:
@@ -54,9 +54,7 @@ class Proxied:
 
     def connect(self) -> None:
         """Another client."""
-        self.transport: Any = StringTransport(peerAddress=self.peer, reactor=self.clock)
-        self.channel = self.site.buildProtocol(None)
-        self.channel.makeConnection(self.transport)
+        self.visit(self.site, StringTransport(peerAddress=self.peer, reactor=self.clock))
 
     def send(self, *lines: bytes, body: bytes = b"") -> None:
         self.channel.dataReceived(b"\r\n".join([*lines, b"", b""]) + body)
@@ -75,19 +73,14 @@ class Proxied:
         self.clock.tcpClients.clear()
         client[2].clientConnectionFailed(None, Failure(reason))
 
-    def said(self) -> bytes:
-        value: bytes = self.transport.value()
-        self.transport.clear()
-        return value
-
     def answer(self) -> Any:
-        (only,) = answers(self.said())
+        (only,) = self.answers()
         return only
 
-    def lose(self) -> None:
+    def leave(self) -> None:
         """The client goes away."""
         self.transport.connected = False
-        self.channel.connectionLost(Failure(LOST))
+        self.lose(LOST)
 
 
 def fields_of(head: bytes) -> dict[bytes, bytes]:

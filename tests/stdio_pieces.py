@@ -13,7 +13,6 @@ from reactorlib.failure import Failure
 from reactorlib.interfaces import IHalfCloseableProtocol
 from reactorlib.protocol import Protocol, connectionDone
 from reactorlib.testing.contract.base import ContractBase
-from tests.backends import BACKENDS
 
 PLENTY = bytes(range(256)) * 4000
 
@@ -113,16 +112,3 @@ class StdioCases(ContractBase):
             reactor.iterate(0.01)
             got += available(descriptor)
         return got + available(descriptor)
-
-
-def on_every_backend(cases: type[StdioCases]) -> dict[str, type[StdioCases]]:
-    """Test classes by their names."""
-
-    def applied(name: str) -> type[StdioCases]:
-        def make_engine(self: ContractBase) -> Any:
-            return BACKENDS[name]()
-
-        attributes = {"__module__": cases.__module__, "make_engine": make_engine}
-        return type(f"Test_{name}", (cases,), attributes)
-
-    return {f"Test_{name}": applied(name) for name in BACKENDS}

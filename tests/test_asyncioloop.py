@@ -305,7 +305,10 @@ def test_the_end_of_a_loop_that_watches() -> None:
         assert (watched.fileno(), watched.logPrefix()) == (left.fileno(), "asyncio")
         with pytest.raises(KeyError):
             loop._selector.register(left, 1)
-        assert list(loop._selector.get_map()) == [left.fileno()]
+        registered = loop._selector.get_map()
+        assert (list(registered), len(registered)) == ([left.fileno()], 1)
+        assert registered.get(left) is registered.get(left.fileno()) is not None
+        assert registered.get(right) is None
         loop.call_soon(print)
         loop.close()
         assert reactor.getReaders() == reactor.getWriters() == []

@@ -151,7 +151,7 @@ class TestAnswersOfHTTP:
 
             thread = threading.Thread(target=serve)
             thread.start()
-            numbers = ["2", "1", "0.05", str(os.getpid())]
+            numbers = ["2", "1", "0.5", str(os.getpid())]
             port = str(listener.getsockname()[1])
             command = [generator, "http-connect", "127.0.0.1", port, *numbers, "GET", "hello"]
             told = json.loads(output_of(command, CORE, timeout=30))
@@ -167,7 +167,7 @@ class TestAnswersOfHTTP:
 
 class TestEchoes:
     def load(self, generator: str, port: str) -> str:
-        arguments = ["pingpong", "127.0.0.1", port, "1", "100", "0.05", str(os.getpid())]
+        arguments = ["pingpong", "127.0.0.1", port, "1", "100", "0.5", str(os.getpid())]
         return output_of([generator, *arguments], CORE, timeout=30)
 
     def test_an_echo_is_counted(self, generator: str) -> None:

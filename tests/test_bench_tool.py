@@ -80,6 +80,8 @@ class TestFigures:
         assert (figured["server_percent"], figured["load_percent"]) == (50, 25)
         assert figured["queued_percent"] == 10
         assert figured["answer_bytes"] == 150
+        with pytest.raises(BenchError, match=r"nothing was answered within 2\.0 s"):
+            measures.exchange_sample(raw | {"operations": 0})
 
 
 class TestReport:
@@ -194,7 +196,7 @@ class Greeting(Workshop):
 
 class TestMeasures:
     def sample(self, *arguments: str) -> dict[str, float]:
-        greeting = Bench(Greeting(CHECKOUT / "build" / "bench"), *machine.cores(), 0.1)
+        greeting = Bench(Greeting(CHECKOUT / "build" / "bench"), *machine.cores(), 0.5)
         program = Program("greeting", "http", "", arguments)
         return measures.http_get(greeting, program, 1, requests.SMALL, "http", pipelined=3)
 
@@ -232,7 +234,7 @@ class TestCommandLine:
             "--servers",
             "c",
             "--seconds",
-            "0.2",
+            "1",
             "--rounds",
             "1",
         )
@@ -245,7 +247,7 @@ class TestCommandLine:
         assert 0 < measured["p50_us"] <= measured["p99_us"]
 
     def test_prints_a_table(self) -> None:
-        arguments = ("--scenario", "latency", "--servers", "c", "--seconds", "0.1", "--rounds", "1")
+        arguments = ("--scenario", "latency", "--servers", "c", "--seconds", "0.5", "--rounds", "1")
         done = bench(*arguments, "--markdown")
         assert done.returncode == 0, done.stderr
         assert "\n| server | µs/op |" in done.stdout

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from reactorlib.testing import contract
-from tests.backends import BACKENDS
+from tests.on_backends import on_every_backend
 
 CONTRACTS = (
     contract.CoreContract,
@@ -17,19 +15,4 @@ CONTRACTS = (
     contract.SystemContract,
 )
 
-
-def applied(base: type[contract.ContractBase], name: str) -> type[contract.ContractBase]:
-    """A contract class for one backend."""
-
-    def make_engine(self: contract.ContractBase) -> Any:
-        return BACKENDS[name]()
-
-    attributes = {"__module__": __name__, "make_engine": make_engine}
-    class_name = f"Test{base.__name__}_{name}"
-    return type(class_name, (base,), attributes)
-
-
-for _name in BACKENDS:
-    for _contract in CONTRACTS:
-        _class = applied(_contract, _name)
-        globals()[_class.__name__] = _class
+globals().update(on_every_backend(*CONTRACTS))

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from reactorlib.testing.contract import ContractBase, tls
-from tests.backends import BACKENDS
+from reactorlib.testing.contract import tls
+from tests.on_backends import on_every_backend
 
 CONTRACTS = (
     tls.TLSContract,
@@ -16,20 +14,7 @@ CONTRACTS = (
 )
 
 
-def applied(base: type[ContractBase], name: str) -> type[ContractBase]:
-    """A contract class for one backend."""
-
-    def make_engine(self: ContractBase) -> Any:
-        return BACKENDS[name]()
-
-    attributes = {"__module__": __name__, "make_engine": make_engine}
-    return type(f"Test{base.__name__}_{name}", (base,), attributes)
-
-
-for _name in BACKENDS:
-    for _contract in CONTRACTS:
-        _class = applied(_contract, _name)
-        globals()[_class.__name__] = _class
+globals().update(on_every_backend(*CONTRACTS))
 
 
 def test_no_part_hides_a_test_of_another() -> None:

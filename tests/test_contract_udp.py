@@ -2,27 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
-from reactorlib.testing.contract.base import ContractBase
 from reactorlib.testing.contract.udp import UDPContract
 from reactorlib.udp import REMEMBERED, pack_ipv4, pack_ipv6, unpack_ipv4, unpack_ipv6
-from tests.backends import BACKENDS
+from tests.on_backends import on_every_backend
 
-
-def applied(name: str) -> type[UDPContract]:
-    """The contract for one backend."""
-
-    def make_engine(self: ContractBase) -> Any:
-        return BACKENDS[name]()
-
-    return type(f"TestUDP_{name}", (UDPContract,), {"make_engine": make_engine})
-
-
-for _name in BACKENDS:
-    globals()[f"TestUDP_{_name}"] = applied(_name)
+globals().update(on_every_backend(UDPContract))
 
 
 @pytest.mark.parametrize("address", [("127.0.0.1", 1), ("255.255.255.255", 65_535), ("0.0.0.0", 0)])

@@ -26,6 +26,7 @@ from reactorlib.testing.contract.tcp_peers import (
     RecordingFactory,
     Refuser,
     echo,
+    factory_of,
     raises,
     reset,
 )
@@ -42,7 +43,7 @@ FORMS = pytest.mark.parametrize("header", [encode_line(HEADER), encode_block(HEA
 
 def listening(net: Net, build: Any = Recorder, **options: Any) -> tuple[Any, RecordingFactory]:
     """A port behind a proxy, and the factory behind it."""
-    factory = build if hasattr(build, "buildProtocol") else RecordingFactory(build)
+    factory = factory_of(build)
     return net.listen(HAProxyWrappingFactory(factory, **options)), factory
 
 

@@ -21,6 +21,7 @@ from reactorlib.protocols.http.accesslog import (
     jsonLine,
 )
 from reactorlib.protocols.http.headers import Headers
+from reactorlib.testing import StringTransport
 from tests.webserver import GET, Server
 
 LOST = Failure(error.ConnectionLost())
@@ -134,6 +135,125 @@ def test_an_answer_that_is_cut_off(length: int | None) -> None:
     request.write(b"789")
     server.channel.connectionLost(LOST)
     assert [(e.status, e.size, e.complete) for e in entries] == [(200, 10, False)]
+
+
+def blocked(write: Any, length: int | None) -> tuple[Server, list[Entry], Any]:
+    """A server whose client stops reading after the first 10 bytes of a body."""
+    server, entries = logged()
+    server.get(b"/")
+    request = server.requests[0]
+    if length is not None:
+        request.setResponseHeader(b"Content-Length", str(length))
+    request.write(b"01234")
+    request.write(b"56789")
+    server.transport.block()
+    write(request)
+    return server, entries, request
+
+
+@pytest.mark.parametrize("length", [None, 100])
+@pytest.mark.parametrize("taken", [None, 0, 1, 7, 8, 11, 14, 15])
+def test_what_the_kernel_never_took_is_not_counted(length: int | None, taken: int | None) -> None:
+    def write(request: Any) -> None:
+        request.write(b"abcdefgh")
+
+    server, entries, _ = blocked(write, length)
+    framed = 8 if length else 13  # 8 CRLF abcdefgh CRLF
+    assert server.transport.bufferedBytes == framed
+    left = framed if taken is None else max(0, framed - taken)
+    server.transport = server.channel.transport = Lost(server.transport, left)
+    server.channel.connectionLost(LOST)
+    body = 8 - left if length else max(0, 8 - max(0, left - 2))
+    assert [(e.size, e.complete) for e in entries] == [(10 + body, False)]
+
+
+class Lost:
+    """A transport whose connection has gone, with so many bytes unsent."""
+
+    def __init__(self, transport: Any, unsent: int) -> None:
+        self._transport = transport
+        self.bufferedBytes = unsent
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
+@pytest.mark.parametrize("pieces", [1, 2])
+def test_much_that_waits_is_logged_when_it_has_left(pieces: int) -> None:
+    def write(request: Any) -> None:
+        for _ in range(pieces):
+            request.write(b"x" * 50_000 * (3 - pieces))
+        request.finish()
+
+    server, entries, _ = blocked(write, None)
+    server.advance(1.5)
+    assert entries == []
+    server.transport.unblock()
+    assert [(e.size, e.complete, e.seconds) for e in entries] == [(100_010, True, 1.5)]
+    server.get(b"/")
+    server.channel.connectionLost(LOST)
+    assert len(entries) == 2
+
+
+@pytest.mark.parametrize(
+    ("unsent", "size", "complete"),
+    [(0, 100_010, True), (5, 100_010, False), (7, 100_010, False), (8, 100_009, False)],
+)
+def test_much_that_never_left(unsent: int, size: int, complete: bool) -> None:
+    def write(request: Any) -> None:
+        request.write(b"x" * 100_000)
+        request.finish()
+
+    server, entries, _ = blocked(write, None)
+    server.channel.transport = Lost(server.transport, unsent)
+    server.channel.connectionLost(LOST)
+    assert [(e.size, e.complete) for e in entries] == [(size, complete)]
+
+
+def test_what_was_written_too_late_is_not_counted() -> None:
+    server, entries, request = blocked(lambda request: None, 100)
+    request.abortConnection()
+    request.write(b"late")
+    server.channel.connectionLost(LOST)
+    assert [(e.size, e.complete) for e in entries] == [(10, False)]
+
+    def process(request: Any) -> None:
+        request.setResponseHeader(b"Content-Length", b"10")
+        request.write(b"one")
+        request.write(b"two")  # gathered, for another request follows
+        request.abortConnection(False)
+
+    server, entries = logged(process)
+    server.get(b"/", b"/")
+    server.channel.connectionLost(LOST)
+    assert [(e.size, e.complete) for e in entries] == [(0, False)]
+
+
+def test_chunks_are_not_remembered_for_ever() -> None:
+    server, entries, request = blocked(lambda request: None, None)
+    for number in range(3_000):
+        if number == 1_500:
+            server.transport.unblock()
+            server.transport.block()
+        request.write(b"x")
+    exchange = request.chanRequest
+    assert len(exchange._chunks._sizes) <= 1_500
+    assert server.transport.bufferedBytes == 9_000
+    server.channel.connectionLost(LOST)
+    assert [(e.size, e.complete) for e in entries] == [(1_510, False)]
+
+
+def test_who_is_turned_away_is_logged() -> None:
+    server, entries = logged(maxRequests=1)
+    server.connect()
+    for refusal in (server.factory.buildProtocol(None), server.factory.buildRefusal(None)):
+        transport = StringTransport()
+        refusal.makeConnection(transport)
+        entry = entries.pop()
+        assert (entry.status, entry.complete, entry.version) == (503, True, None)
+        assert transport.value().endswith(b"later.\n")
+        assert entry.size == len(transport.value().partition(b"\r\n\r\n")[2])
+        assert entry.client == transport.getPeer()
 
 
 def test_an_answer_that_is_too_short() -> None:

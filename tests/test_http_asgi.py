@@ -11,14 +11,13 @@ from asgiref.typing import HTTPScope
 
 from reactorlib import error
 from reactorlib.address import IPv4Address, UNIXAddress
-from reactorlib.failure import Failure
 from reactorlib.protocols.http.asgi import ASGIResource, LifespanFailed
 from reactorlib.protocols.http.gateway import ClientDisconnected
 from reactorlib.protocols.http.resource import Resource
 from reactorlib.protocols.http.server import Site
 from reactorlib.testing import MemoryReactorClock, StringTransport
 from tests.served import served
-from tests.webserver import answers
+from tests.webserver import Visitor, errors
 
 GET = b"GET %b HTTP/1.1\r\nHost: x\r\n%b\r\n"
 START = "http.response.start"
@@ -43,7 +42,7 @@ async def read(receive: Any) -> bytes:
     return data
 
 
-class Client:
+class Client(Visitor):
     """A connection to an application."""
 
     def __init__(self, application: Any, place: bytes = b"", **settings: Any) -> None:
@@ -77,24 +76,9 @@ class Client:
     def get(self, path: bytes = b"/", fields: bytes = b"") -> Client:
         return self.send(GET % (path, fields))
 
-    def said(self) -> bytes:
-        value: bytes = self.transport.value()
-        self.transport.clear()
-        return value
-
-    def answers(self) -> list[Any]:
-        return answers(self.said())
-
-    def lose(self) -> None:
-        self.channel.connectionLost(Failure(error.ConnectionLost()))
+    def leave(self) -> None:
+        self.lose(error.ConnectionLost())
         self.turn()
-
-
-def errors(caplog: pytest.LogCaptureFixture) -> list[type]:
-    """What was logged since the last time: the kinds of the errors."""
-    found = [record.exc_info[0] for record in caplog.records if record.exc_info]
-    caplog.clear()
-    return [kind for kind in found if kind]
 
 
 def test_a_whole_answer_has_its_length() -> None:
@@ -392,7 +376,7 @@ class TestDisconnection:
     def run(self, application: Callable[..., Any], data: bytes = GET % (b"/", b"")) -> Client:
         client = Client(application)
         client.send(data)
-        client.lose()
+        client.leave()
         return client
 
     def test_while_the_body_is_received(self, caplog: pytest.LogCaptureFixture) -> None:
@@ -434,7 +418,7 @@ class TestDisconnection:
         client.transport.block()
         client.get()
         assert len(client.resource._tasks) == 1
-        client.lose()
+        client.leave()
         assert not client.resource._tasks
         assert errors(caplog) == []
 

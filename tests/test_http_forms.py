@@ -115,6 +115,14 @@ def test_an_urlencoded_form(step: int) -> None:
     assert request.files == {}
 
 
+def test_names_in_another_encoding() -> None:
+    """A browser sends them in that of the page, and does not say which it is."""
+    body = whole(part("größe".encode("latin-1"), b"x", "ä.bin".encode("latin-1")))
+    request = submit(post(body))
+    (upload,) = request.files["größe".encode("latin-1")]
+    assert (upload.filename, upload.file.read()) == ("\N{REPLACEMENT CHARACTER}.bin", b"x")
+
+
 @pytest.mark.parametrize("step", [1, 2, 7, 0])
 def test_a_multipart_form(step: int) -> None:
     body = whole(
@@ -192,7 +200,6 @@ def test_a_lost_connection_closes_the_files() -> None:
         post(whole(b"--XyZ\r\nContent-Type: text/plain\r\n\r\nx\r\n")),
         post(whole(b"--XyZ\r\nContent-Disposition: attachment; name=a\r\n\r\nx\r\n")),
         post(NAMELESS),
-        post(whole(part(b"\xff", b"x"))),
         post(whole(part(b"a", b"x", kind=b"text/plain\r\nContent-Length: 5"))),
         post(b"a=1", b"multipart/form-data"),
         post(b"a=1", b"multipart/form-data; boundary=%b" % (b"x" * 71)),

@@ -105,7 +105,7 @@ def test_a_client_that_goes_away() -> None:
         back = proxied.back_end()
         if said:
             back.say(said)
-        proxied.lose()
+        proxied.leave()
         assert back.transport.disconnected
 
 
@@ -113,7 +113,7 @@ def test_a_client_that_goes_away_before_there_is_a_connection() -> None:
     proxied = Proxied()
     proxied.get()
     (connector,) = proxied.clock.connectors
-    proxied.lose()
+    proxied.leave()
     assert connector.stoppedConnecting
 
 
@@ -121,7 +121,7 @@ def test_a_client_that_goes_away_in_its_body(caplog: pytest.LogCaptureFixture) -
     proxied = Proxied()
     proxied.send(b"POST / HTTP/1.1", b"Host: x", b"Content-Length: 100", body=b"x")
     back = proxied.back_end()
-    proxied.lose()
+    proxied.leave()
     assert back.transport.disconnected
     assert caplog.text == ""
 

@@ -17,7 +17,7 @@ from reactorlib.protocols.http.headers import Headers
 from reactorlib.protocols.http.parser import HTTPParseError
 from reactorlib.testing import StringTransport
 from tests.test_http_forms import MULTIPART, URLENCODED, part, post, whole
-from tests.webserver import answers
+from tests.webserver import Visitor
 
 
 class Calls(netsvc.HttpServlet):
@@ -53,7 +53,7 @@ class Server(netsvc.HttpServer):
         return self.made[-1]
 
 
-class Client:
+class Client(Visitor):
     """A connection to a daemon that has one server, at a path."""
 
     def __init__(self, make: Callable[[Any], Any], path: str = "/", **settings: Any) -> None:
@@ -63,32 +63,22 @@ class Client:
         self.connect()
 
     def connect(self, **addresses: Any) -> None:
-        self.transport: Any = StringTransport(**addresses)
-        self.channel = self.daemon.factory.buildProtocol(IPv4Address("TCP", "192.0.2.1", 5))
-        self.channel.makeConnection(self.transport)
+        peer = IPv4Address("TCP", "192.0.2.1", 5)
+        self.visit(self.daemon.factory, StringTransport(**addresses), peer)
 
     def send(self, *pieces: bytes) -> None:
         for piece in pieces:
             self.channel.dataReceived(piece)
 
-    def said(self) -> bytes:
-        value: bytes = self.transport.value()
-        self.transport.clear()
-        return value
-
     def get(self, uri: bytes = b"/", *fields: bytes, method: bytes = b"GET") -> Any:
         lines = [b"%b %b HTTP/1.1" % (method, uri), b"Host: www.example:8000", *fields, b"", b""]
         self.send(b"\r\n".join(lines))
-        found = answers(self.said())
+        found = self.answers()
         return found[0] if found else None
 
     @property
     def servlet(self) -> Any:
         return self.server.made[-1]
-
-    @property
-    def closing(self) -> bool:
-        return bool(self.transport.disconnecting)
 
 
 def calls(on_request: Callable[[Any], object]) -> Callable[[Any], Calls]:
@@ -331,14 +321,14 @@ def test_content_comes_in_pieces() -> None:
     client.send(b"he", b"llo")
     assert client.servlet.content == b"hello"
     hello(client.servlet)
-    assert answers(client.said())[0][2] == b"Hi there."
+    assert client.answers()[0][2] == b"Hi there."
 
 
 def test_content_after_the_answer_is_dropped() -> None:
     client = Client(calls(hello))
     client.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhe", b"llo")
     assert client.servlet.content == b""
-    assert len(answers(client.said())) == 1
+    assert len(client.answers()) == 1
     client.get()
     assert len(client.server.made) == 2
 
@@ -524,7 +514,7 @@ def test_a_form_by_get_and_by_post() -> None:
     for step in (1, 1000):
         message = post(query, URLENCODED)
         client.send(*[message[start : start + step] for start in range(0, len(message), step)])
-        assert answers(client.said())[0][2] == page
+        assert client.answers()[0][2] == page
     client.send(
         post(
             whole(
@@ -532,7 +522,7 @@ def test_a_form_by_get_and_by_post() -> None:
             )
         )
     )
-    assert answers(client.said())[0][2] == page
+    assert client.answers()[0][2] == page
     assert client.servlet.containsField("a")
     assert not client.servlet.containsField("x")
     assert client.servlet.field("b") == "ü"
@@ -545,7 +535,7 @@ def test_a_form_without_fields() -> None:
     client = Client(Fields)
     assert client.get()[2] == b"[]"
     client.send(post(b"", URLENCODED), post(b"{}", b"application/json"))
-    assert [body for _, _, body in answers(client.said())] == [b"[]", b"[]"]
+    assert [body for _, _, body in client.answers()] == [b"[]", b"[]"]
 
 
 def test_an_upload_to_a_servlet() -> None:
@@ -637,7 +627,7 @@ def test_the_requests_of_a_connection_are_served_one_at_a_time() -> None:
     hello(client.servlet)
     assert len(client.server.made) == 2
     hello(client.servlet)
-    assert len(answers(client.said())) == 2
+    assert len(client.answers()) == 2
 
 
 def test_a_late_servlet_leaves_the_next_ones_congestion_alone() -> None:

@@ -13,7 +13,7 @@ from reactorlib.defer import CancelledError, Deferred
 from reactorlib.failure import Failure
 from reactorlib.protocols.http import resource, server
 from reactorlib.testing import StringTransport
-from tests.webserver import answers
+from tests.webserver import Visitor
 
 POST = b"POST %b HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%b"
 
@@ -46,31 +46,22 @@ class Streaming(resource.Resource):
         return b"|".join([piece async for piece in request.body()])
 
 
-class Browser:
+class Browser(Visitor):
     """A client of a site whose root has these children."""
 
     def __init__(self, root: Any = None, **settings: Any) -> None:
         self.root = root or resource.Resource()
         self.site = server.Site(self.root, **settings)
-        self.transport: Any = StringTransport()
-        self.channel = self.site.buildProtocol(None)
-        self.channel.makeConnection(self.transport)
+        self.visit(self.site, StringTransport())
 
     def send(self, data: bytes) -> None:
         self.channel.dataReceived(data)
-
-    def answers(self) -> list[Any]:
-        found = answers(self.transport.value())
-        self.transport.clear()
-        return found
 
     def get(self, path: bytes, *fields: bytes, method: bytes = b"GET") -> Any:
         lines = [b"%b %b HTTP/1.1" % (method, path), b"Host: example.com:80", *fields, b"", b""]
         self.send(b"\r\n".join(lines))
         if method == b"HEAD":
-            head = self.transport.value()
-            self.transport.clear()
-            return head
+            return self.said()
         (answer,) = self.answers()
         return answer
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from reactorlib.protocols.http.resource import Resource
-from reactorlib.protocols.http.vhost import NameVirtualHost
+from reactorlib.protocols.http.vhost import NameVirtualHost, VHostMonsterResource
 from tests.test_http_site import Browser, Page
 
 
@@ -63,3 +65,56 @@ def test_a_host_is_not_repeated() -> None:
     browser = Browser(NameVirtualHost())
     browser.send(b"GET / HTTP/1.1\r\nHost: <script>\r\n\r\n")
     assert b"<script>" not in browser.transport.value()
+
+
+def monster() -> Browser:
+    hosts = NameVirtualHost()
+    for name in ("front.example", "back.example"):
+        root = Resource()
+        root.putChild(b"vhost", VHostMonsterResource())
+        root.putChild(b"told", Page(_told, leaf=True))
+        hosts.addHost(name, root)
+    return Browser(hosts)
+
+
+def _told(request: Any) -> bytes:
+    parts = (request.prePathURL(), request.uri, request.path, *request.postpath)
+    return b" ".join(parts)
+
+
+@pytest.mark.parametrize(
+    ("place", "expected"),
+    [
+        (b"/vhost/http/front.example/told", b"http://front.example/told /told /told"),
+        (b"/vhost/https/front.example:443/told", b"https://front.example/told /told /told"),
+        (
+            b"/vhost/https/Front.example:81/told/%2f/?x=/vhost",
+            b"https://front.example:81/told /told/%2f/?x=/vhost /told/%2f/ / ",
+        ),
+        (
+            b"http://back.example/vhost/http/front.example/told?y",
+            b"http://front.example/told /told?y /told",
+        ),
+    ],
+)
+def test_a_place_says_where_the_request_was_made(place: bytes, expected: bytes) -> None:
+    assert asked(monster(), b"back.example", place) == (200, expected)
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        b"/vhost/ftp/front.example/told",
+        b"/vhost/http",
+        b"/vhost/http/front.example",
+        b"/vhost/http//told",
+        b"/vhost/http/front.example:99999/told",
+        b"/vhost/http/a%0d%0ab/told",
+        b"/vhost/http/front.example/vhost/http/front.example/told",
+        b"/vhost/http/else.example/told",
+    ],
+)
+def test_a_place_that_says_nothing(place: bytes) -> None:
+    status, page = asked(monster(), b"back.example", place)
+    assert status == 404
+    assert b"example" not in page

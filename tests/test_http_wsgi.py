@@ -20,7 +20,7 @@ from reactorlib.protocols.http.server import Site
 from reactorlib.protocols.http.wsgi import WSGIResource
 from reactorlib.testing import MemoryReactorClock, StringTransport
 from tests.served import PATIENCE, Served, read_all, read_until, served
-from tests.webserver import answers
+from tests.webserver import Visitor, answers, errors
 
 GET = b"GET %b HTTP/1.1\r\nHost: x\r\n%b\r\n"
 TEXT = [("Content-Type", "text/plain")]
@@ -33,7 +33,7 @@ class Inline:
         function(*arguments)
 
 
-class Client:
+class Client(Visitor):
     """A connection to an application that never has to wait."""
 
     def __init__(self, application: Any, place: bytes = b"", **addresses: Any) -> None:
@@ -43,9 +43,7 @@ class Client:
         if place:
             leaf, root = root, Resource()
             root.putChild(place, leaf)
-        self.transport: Any = StringTransport(**addresses)
-        self.channel = Site(root).buildProtocol(None)
-        self.channel.makeConnection(self.transport)
+        self.visit(Site(root), StringTransport(**addresses))
 
     def send(self, data: bytes) -> Client:
         self.channel.dataReceived(data)
@@ -55,20 +53,6 @@ class Client:
 
     def get(self, path: bytes = b"/", fields: bytes = b"") -> Client:
         return self.send(GET % (path, fields))
-
-    def said(self) -> bytes:
-        value: bytes = self.transport.value()
-        self.transport.clear()
-        return value
-
-    def answers(self) -> list[Any]:
-        return answers(self.said())
-
-
-def errors(caplog: pytest.LogCaptureFixture) -> list[type]:
-    found = [record.exc_info[0] for record in caplog.records if record.exc_info]
-    caplog.clear()
-    return [kind for kind in found if kind]
 
 
 def environ_of(data: bytes, place: bytes = b"", **addresses: Any) -> dict[str, Any]:

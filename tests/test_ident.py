@@ -250,6 +250,15 @@ class TestSystem:
         if sys.byteorder == "little":
             assert packed("127.0.0.1 22") == "0100007F:0016"
 
+    def test_lines_of_other_ports_are_not_parsed(
+        self, server: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        parsed: list[str] = []
+        parse = server.parseLine
+        monkeypatch.setattr(server, "parseLine", lambda line: (parsed.append(line), parse(line))[1])
+        server.lookup(("10.0.0.1", 22), ("10.0.0.2", 4000))
+        assert len(parsed) == 1
+
     def test_a_line_of_one_s_own(self) -> None:
         class Other(System):
             def entries(self) -> Iterator[str]:

@@ -10,7 +10,6 @@ import socket
 import subprocess
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -21,13 +20,12 @@ import pytest
 import requests
 
 from reactorlib.protocols.http.corpus import REQUESTS
+from tests.fronts import FRONTS, in_front
 from tests.test_cli import run
 from tests.test_cli_listen import place_of, serving
 from tests.webserver import answers
 
 HOST = "127.0.0.1"
-NGINX = "/usr/sbin/nginx"
-HAPROXY = "/usr/sbin/haproxy"
 
 # Tells of each request what came, and the port of the connection that it came by.
 PROGRAM = """
@@ -254,65 +252,8 @@ def test_pipelining(place: str) -> None:
     assert [body["size"] for _, body in found[:500]] == [5 * (n % 7 == 3) for n in range(500)]
 
 
-NGINX_CONFIGURATION = """
-daemon off; user root; worker_processes 1; error_log stderr; pid {folder}/nginx.pid;
-events {{ worker_connections 100; }}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/a; proxy_temp_path {folder}/b; fastcgi_temp_path {folder}/c;
-    uwsgi_temp_path {folder}/d; scgi_temp_path {folder}/e;
-    upstream us {{ server {target}; keepalive 4; }}
-    server {{
-        listen {host}:{port};
-        client_max_body_size 0;
-        proxy_http_version 1.1;
-        proxy_request_buffering off;
-        location / {{ proxy_pass http://us; proxy_set_header Connection ""; }}
-    }}
-}}
-"""
-
-HAPROXY_CONFIGURATION = """
-global
-    maxconn 100
-defaults
-    mode http
-    http-reuse always
-    timeout connect 5s
-    timeout client 30s
-    timeout server 30s
-listen test
-    bind fd@{number}
-    server us {target}
-"""
-
-
-@contextmanager
-def in_front(kind: str, target: str, folder: Path) -> Iterator[str]:
-    """A proxy in front of that place. It inherits its port, which is bound already."""
-    with socket.create_server((HOST, 0)) as sock, (folder / "log").open("wb") as log:
-        port, number = sock.getsockname()[1], sock.fileno()
-        file = folder / f"{kind}.cfg"
-        template = NGINX_CONFIGURATION if kind == "nginx" else HAPROXY_CONFIGURATION
-        file.write_text(
-            template.format(folder=folder, target=target, host=HOST, port=port, number=number)
-        )
-        # In NGINX, nginx is told of inherited listeners.
-        process = subprocess.Popen(
-            [NGINX, "-c", str(file)] if kind == "nginx" else [HAPROXY, "-q", "-db", "-f", file],
-            pass_fds=[number],
-            env={**os.environ, "NGINX": f"{number};"},
-            stderr=log,
-        )
-    try:
-        yield f"{HOST}:{port}"
-    finally:
-        process.terminate()
-        process.wait(20)
-
-
 class TestProxies:
-    @pytest.fixture(params=["nginx", "haproxy"])
+    @pytest.fixture(params=FRONTS)
     def proxy(self, request: pytest.FixtureRequest, place: str, tmp_path: Path) -> Iterator[str]:
         with in_front(request.param, place, tmp_path) as proxy:
             yield proxy

@@ -16,7 +16,7 @@ from reactorlib.testing.contract.tcp_peers import Recorder, RecordingFactory, ec
 from reactorlib.testing.contract.udp_peers import LOOPBACK, Datagrams
 from reactorlib.testing.contract.udp_peers import echo as echo_datagram
 from reactorlib.testing.contract.unix_peers import UNIXContractBase, UNIXNet
-from tests.backends import BACKENDS
+from tests.on_backends import EveryBackend
 
 LARGE = bytes(range(256)) * 4096
 
@@ -49,16 +49,7 @@ def is_listening(name: str) -> bool:
     return any(line.split()[3] == "00010000" for line in lines if line.endswith(f" {name}"))
 
 
-class TestInterop(UNIXContractBase):
-    """Each with every backend."""
-
-    @pytest.fixture(autouse=True, params=BACKENDS)
-    def backend(self, request: pytest.FixtureRequest) -> None:
-        self._backend = str(request.param)
-
-    def make_engine(self) -> object:
-        return BACKENDS[self._backend]()
-
+class TestInterop(EveryBackend, UNIXContractBase):
     def output(self, net: UNIXNet, process: subprocess.Popen[bytes], data: bytes = b"") -> bytes:
         """All that a program writes, after it was given `data`, while the reactor turns."""
         assert process.stdin is not None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -140,12 +141,15 @@ def imports(source: str) -> list[tuple[str, bool]]:
     ]
 
 
-IMPORTS = {name: imports(path.read_text(encoding="utf-8")) for name, path in SOURCES.items()}
+@cache
+def imports_of(module: str) -> list[tuple[str, bool]]:
+    """The same of a module of the package."""
+    return imports(SOURCES[module].read_text(encoding="utf-8"))
 
 
 def own(module: str) -> list[str]:
     """The modules of the package that a module imports."""
-    return [name for name, _ in IMPORTS[module] if name.split(".")[0] == "reactorlib"]
+    return [name for name, _ in imports_of(module) if name.split(".")[0] == "reactorlib"]
 
 
 def faults(module: str) -> Iterator[str]:
@@ -174,18 +178,18 @@ def test_imports_go_down(module: str) -> None:
 
 @pytest.mark.parametrize("module", sorted(SANS_IO))
 def test_a_parser_sees_neither_sockets_nor_clocks(module: str) -> None:
-    assert {name for name, _ in IMPORTS[module]}.isdisjoint(NEVER_SANS_IO)
+    assert {name for name, _ in imports_of(module)}.isdisjoint(NEVER_SANS_IO)
 
 
 def test_nothing_is_imported_inside_a_function() -> None:
     modules = set(SOURCES) - IMPORTS_LATE
-    inside = {(module, name) for module in modules for name, is_in in IMPORTS[module] if is_in}
+    inside = {(module, name) for module in modules for name, is_in in imports_of(module) if is_in}
     assert inside == INSIDE_FUNCTIONS
 
 
 def test_there_is_no_second_copy_of_a_module() -> None:
     """From the repository's root, `backends` and `protocols` can be imported too."""
-    named = {name.split(".")[0] for module in SOURCES for name, _ in IMPORTS[module]}
+    named = {name.split(".")[0] for module in SOURCES for name, _ in imports_of(module)}
     assert named.isdisjoint({"backends", "protocols", "tests"})
     assert {"backends", "protocols"}.isdisjoint(sys.modules)
 

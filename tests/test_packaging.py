@@ -82,7 +82,10 @@ def test_the_wheel_has_every_module_and_what_is_compiled(wheel: Path, checkout: 
         if file.endswith(".py") and not file.startswith("native/")
     }
     data = {name for name in names if ".dist-info/" not in name}
-    assert data == modules | COMPILED | {"reactorlib/py.typed"}
+    page = "reactorlib/app/status/browser"
+    shown = {f"{page}/{file}" for file in files_below(checkout / page)}
+    assert f"{page}/page.js" in shown
+    assert data == modules | COMPILED | shown | {"reactorlib/py.typed"}
 
 
 def test_the_wheel_names_what_it_needs(wheel: Path) -> None:

@@ -6,13 +6,11 @@ import socket
 import sys
 from typing import Any
 
-import pytest
-
 from reactorlib.protocol import ProcessProtocol
 from reactorlib.testing.contract.tcp_peers import Recorder, RecordingFactory
 from reactorlib.testing.contract.udp_peers import LOOPBACK, Datagrams
 from reactorlib.testing.contract.unix_peers import UNIXContractBase, UNIXNet
-from tests.backends import BACKENDS
+from tests.on_backends import EveryBackend
 
 # Serves on a descriptor, as its arguments say, and answers with its process id.
 SERVES = """
@@ -80,16 +78,7 @@ class Child(ProcessProtocol):
         self.ended = True
 
 
-class TestSharing(UNIXContractBase):
-    """Each with every backend."""
-
-    @pytest.fixture(autouse=True, params=BACKENDS)
-    def backend(self, request: pytest.FixtureRequest) -> None:
-        self._backend = str(request.param)
-
-    def make_engine(self) -> object:
-        return BACKENDS[self._backend]()
-
+class TestSharing(EveryBackend, UNIXContractBase):
     def spawn(self, net: UNIXNet, script: str, *arguments: str, port: int | None = None) -> Child:
         """A child that says when it is ready; with a descriptor to inherit."""
         child = Child()

@@ -16,6 +16,7 @@ from reactorlib import error
 from reactorlib.interfaces import IAddress, IConsumer, IPushProducer, ITransport
 from reactorlib.stdio import PipeAddress, StandardIO
 from reactorlib.testing.contract.tcp_peers import Producer
+from tests.on_backends import on_every_backend
 from tests.stdio_pieces import (
     PLENTY,
     Files,
@@ -23,11 +24,10 @@ from tests.stdio_pieces import (
     Recorder,
     StdioCases,
     available,
-    on_every_backend,
 )
 
 
-class Cases(StdioCases):
+class Pipes(StdioCases):
     """Pipes: both directions, their ends, pressure."""
 
     # Pipes
@@ -264,7 +264,7 @@ class Cases(StdioCases):
         assert got + self.drained(reactor, protocol, result) == PLENTY + b"last"
 
 
-globals().update(on_every_backend(Cases))
+globals().update(on_every_backend(Pipes))
 
 
 # A program

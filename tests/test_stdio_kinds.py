@@ -17,6 +17,7 @@ from reactorlib.stdio import StandardIO
 from reactorlib.testing.contract.base import LoggedErrors
 from reactorlib.testing.contract.engine_base import numbers_used_up
 from reactorlib.testing.contract.tcp_peers import Producer
+from tests.on_backends import on_every_backend
 from tests.stdio_pieces import (
     PLENTY,
     Files,
@@ -25,11 +26,10 @@ from tests.stdio_pieces import (
     StdioCases,
     available,
     fault,
-    on_every_backend,
 )
 
 
-class Cases(StdioCases):
+class Kinds(StdioCases):
     """Each kind of descriptor has its own traps."""
 
     # Sockets and terminals
@@ -289,4 +289,4 @@ class Cases(StdioCases):
         assert got == b"x" * 30_000
 
 
-globals().update(on_every_backend(Cases))
+globals().update(on_every_backend(Kinds))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
@@ -11,7 +10,7 @@ from reactorlib.testing import Link, StringTransport, StringTransportWithDisconn
 from reactorlib.testing.contract import TransportContract, transport
 from reactorlib.testing.contract.tcp_peers import Fault, Recorder, raises
 from reactorlib.testing.contract.transport_networks import LinkNetwork, Network, StringNetwork
-from tests.backends import BACKENDS
+from tests.on_backends import on_every_backend
 
 
 class TestStringTransport(transport.Writing, transport.Leaving, transport.Producing):
@@ -67,15 +66,4 @@ class TestNetworks:
         assert network.faults(Fault) == 0
 
 
-def applied(name: str) -> type[TransportContract]:
-    """The contract on the TCP connections of one backend."""
-
-    def make_engine(self: TransportContract) -> Any:
-        return BACKENDS[name]()
-
-    attributes = {"__module__": __name__, "make_engine": make_engine}
-    return type(f"TestTCP_{name}", (TransportContract,), attributes)
-
-
-for _name in BACKENDS:
-    globals()[f"TestTCP_{_name}"] = applied(_name)
+globals().update(on_every_backend(TransportContract))

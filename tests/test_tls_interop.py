@@ -11,12 +11,11 @@ import pytest
 
 from reactorlib import error
 from reactorlib.protocol import Factory, Protocol
-from reactorlib.testing.contract import ContractBase
 from reactorlib.testing.contract.tcp_peers import LOOPBACK, Recorder, RecordingFactory, echo
 from reactorlib.testing.contract.tls_handshake import Listener
 from reactorlib.testing.contract.tls_peers import NAME, Settings, TLSContractBase, TLSNet
 from reactorlib.threads import deferToThreadPool
-from tests.backends import BACKENDS
+from tests.on_backends import on_every_backend
 
 PATIENCE = 30
 BODY = bytes(range(256)) * 8000
@@ -59,7 +58,7 @@ class Web(Protocol):
         return 0
 
 
-class InteropTests(TLSContractBase):
+class Interop(TLSContractBase):
     """Our ends of it run in the test's own thread, the programs beside."""
 
     def run_program(self, net: TLSNet, *command: object, given: bytes = b"") -> Any:
@@ -287,15 +286,4 @@ class Agreed(Recorder):
         self.transport.loseConnection()
 
 
-def applied(name: str) -> type[InteropTests]:
-    """The tests on one backend."""
-
-    def make_engine(self: ContractBase) -> Any:
-        return BACKENDS[name]()
-
-    attributes = {"__module__": __name__, "make_engine": make_engine}
-    return type(f"TestInterop_{name}", (InteropTests,), attributes)
-
-
-for _name in BACKENDS:
-    globals()[f"TestInterop_{_name}"] = applied(_name)
+globals().update(on_every_backend(Interop))

@@ -7,13 +7,11 @@ import os
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from reactorlib.protocol import Protocol
 from reactorlib.stream import HIGH_WATER
-from reactorlib.testing.contract import ContractBase
 from reactorlib.testing.contract.tcp_peers import (
     LOOPBACK,
     MEGABYTE,
@@ -26,7 +24,7 @@ from reactorlib.testing.contract.tcp_peers import (
 from reactorlib.testing.contract.tls_peers import TLSContractBase, TLSNet
 from reactorlib.testing.tlspeer import TLSPeer
 from reactorlib.tlssession import Session
-from tests.backends import BACKENDS
+from tests.on_backends import on_every_backend
 
 ALL = 100 * MEGABYTE
 PIECE = os.urandom(MEGABYTE // 4)
@@ -131,7 +129,7 @@ ENDS = {
 }
 
 
-class LoadTests(TLSContractBase):
+class Load(TLSContractBase):
     def test_much_goes_both_ways_in_little_memory(self, net: TLSNet) -> None:
         accepted, connected = RecordingFactory(Sender), RecordingFactory(Sender)
         port = net.listen(accepted)
@@ -168,15 +166,4 @@ class LoadTests(TLSContractBase):
             gc.enable()
 
 
-def applied(name: str) -> type[LoadTests]:
-    """The tests on one backend."""
-
-    def make_engine(self: ContractBase) -> Any:
-        return BACKENDS[name]()
-
-    attributes = {"__module__": __name__, "make_engine": make_engine}
-    return type(f"TestLoad_{name}", (LoadTests,), attributes)
-
-
-for _name in BACKENDS:
-    globals()[f"TestLoad_{_name}"] = applied(_name)
+globals().update(on_every_backend(Load))

@@ -6,46 +6,26 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import threading
-from collections.abc import Callable
 from pathlib import Path
-from time import monotonic
-from typing import Any
 
 import psutil
 import pytest
 
-from reactorlib.app.commands.listening import count_of_workers
-from reactorlib.app.flags import seconds
-from reactorlib.app.mistakes import UserMistake
-from reactorlib.app.workers.sockets import VARIABLE, Inheritance, inherited
 from tests.test_cli import COMMAND, read_all, run
 from tests.test_cli_listen import ask, line_of, place_of, serving
+from tests.working import (
+    PATIENCE,
+    refuses,
+    serving_workers,
+    some,
+    wait_until,
+    was_lost,
+    workers_of,
+)
 
-PATIENCE = 20
 PLACE = ["--listen", "tcp:0:interface=127.0.0.1"]
-
-
-def wait_until(condition: Callable[[], Any]) -> Any:
-    """The first thing that is true of it; a process has no other way to tell us."""
-    end = monotonic() + PATIENCE
-    while not (outcome := condition()):
-        assert monotonic() < end, "it did not happen"
-        threading.Event().wait(0.01)
-    return outcome
-
-
-def workers_of(process: Any) -> set[int]:
-    return {child.pid for child in psutil.Process(process.pid).children()}
-
-
-def some(process: Any, count: int, *, but: set[int] = frozenset()) -> set[int]:  # type: ignore[assignment]
-    """As many workers, none of those."""
-    return set(
-        wait_until(
-            lambda: now if len(now := workers_of(process)) == count and not now & but else None
-        )
-    )
 
 
 def test_several_processes_answer_on_one_port() -> None:
@@ -81,13 +61,6 @@ def test_one_that_is_killed_is_replaced_and_costs_its_own_connections_only() -> 
                 assert was_lost(peer)
             peer.close()
         assert ask(address) == b"hello"
-
-
-def was_lost(peer: socket.socket) -> bool:
-    try:
-        return peer.recv(1) == b""
-    except ConnectionResetError:
-        return True
 
 
 def test_workers_do_not_outlive_a_supervisor_that_is_killed() -> None:
@@ -171,6 +144,14 @@ def test_an_inherited_descriptor_is_handed_on() -> None:
             assert ask(sock.getsockname()) == b"hello"
 
 
+HURRIED = """
+import reactorlib.base
+from reactorlib.app.main import main
+reactorlib.base.FAREWELL = 1000.0  # seconds; without a second interrupt, it would be waited for
+main()
+"""
+
+
 def test_a_second_interrupt_ends_at_once(tmp_path: Path) -> None:
     program = tmp_path / "stubborn.py"
     program.write_text(
@@ -185,7 +166,7 @@ def test_a_second_interrupt_ends_at_once(tmp_path: Path) -> None:
         "factory = Stubborn()\n"
     )
     process = subprocess.Popen(
-        [*COMMAND, "run", f"{program}:factory", *PLACE, "--workers", "1"],
+        [sys.executable, "-c", HURRIED, "run", f"{program}:factory", *PLACE, "--workers", "1"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -274,30 +255,6 @@ def test_a_new_one_that_cannot_begin_leaves_the_old_ones_alone(tmp_path: Path) -
     assert process.returncode == 0
 
 
-def serving_workers(process: Any, address: Any, count: int, begun: bytes = b"x") -> set[int]:
-    """All of them, once each has a connection: connections are shared out at random."""
-    workers = some(process, count)
-    peers: list[socket.socket] = []
-
-    def all_serve() -> bool:
-        peers.append(socket.create_connection(address, PATIENCE))
-        peers[-1].sendall(begun)
-        own = {peer.getsockname()[1] for peer in peers}
-        return all(
-            any(each.raddr and each.raddr.port in own for each in connections_of(pid))
-            for pid in workers
-        )
-
-    wait_until(all_serve)
-    for peer in peers:
-        peer.close()
-    return workers
-
-
-def connections_of(pid: int) -> Any:
-    return psutil.Process(pid).net_connections("tcp")
-
-
 def test_a_second_hup_replaces_one_that_hangs(tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text(ECHO)
@@ -323,8 +280,7 @@ def test_one_that_hangs_at_its_start_does_not_outlive_its_supervisor(tmp_path: P
         stderr=subprocess.PIPE,
         text=True,
     )
-    place_of(process)
-    assert line_of(process) == "hangs\n"
+    assert line_of(process) == "hangs\n"  # and no place, for none is served
     workers = [psutil.Process(pid) for pid in some(process, 1)]
     process.kill()
     _, alive = psutil.wait_procs(workers, PATIENCE)
@@ -355,18 +311,6 @@ def test_a_signal_to_all_processes_at_once_cuts_nobody(number: int) -> None:
                     wait_until(lambda: refuses(address))
         process.communicate(timeout=PATIENCE)
     assert process.returncode == 0
-
-
-def refuses(address: Any) -> bool:
-    """Whether nobody is there who would take a connection and serve it."""
-    with socket.socket() as peer:
-        peer.settimeout(0.2)
-        try:
-            peer.connect(address)
-            peer.sendall(b"x")
-            return not peer.recv(1)
-        except OSError:
-            return True
 
 
 def test_a_hangup_of_all_processes_replaces_workers_and_cuts_nobody() -> None:
@@ -443,27 +387,3 @@ def test_what_is_not_finished_after_the_grace_is_cut(command: str, begun: bytes)
     assert errors.count("After 0.5 s some connections are not finished: they are cut") == 1
     assert "Traceback" not in errors
     assert "killed" not in errors
-
-
-def test_flags() -> None:
-    assert count_of_workers("auto") >= 1
-    assert count_of_workers("3") == 3
-    assert seconds("0.5") == 0.5
-    for wrong in ("-1", "soon", "inf"):
-        with pytest.raises(Exception, match="seconds"):
-            seconds(wrong)
-    done = run("echo", "--workers", "0")
-    assert done.returncode == 2
-    assert "whole number" in done.stderr
-
-
-def test_what_is_told_to_another_process_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    told = Inheritance(5, {6: ("tcp", "", 80)}, ("web",))
-    monkeypatch.setenv(VARIABLE, told.environment()[VARIABLE])
-    with pytest.raises(UserMistake, match="has gone"):
-        inherited()
-    assert VARIABLE not in os.environ
-    monkeypatch.setattr(os, "getpid", os.getppid)
-    monkeypatch.setenv(VARIABLE, told.environment()[VARIABLE])
-    assert inherited() == told
-    assert inherited() is None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import pytest
+
 from reactorlib.failure import Failure
 from reactorlib.protocols.http.factory import HTTPFactory
 from reactorlib.protocols.http.request import Request
@@ -46,7 +48,36 @@ def hello(request: Any) -> None:
     request.finish()
 
 
-class Server:
+class Visitor:
+    """A client's connection in memory."""
+
+    transport: Any
+    channel: Any
+
+    def visit(self, factory: Any, transport: Any, address: Any = None) -> None:
+        self.transport = transport
+        self.channel = factory.buildProtocol(address)
+        self.channel.makeConnection(transport)
+
+    def said(self) -> bytes:
+        """What was answered since the last time."""
+        value: bytes = self.transport.value()
+        self.transport.clear()
+        return value
+
+    def answers(self) -> list[tuple[int, dict[bytes, bytes], bytes]]:
+        """The same, as `answers`."""
+        return answers(self.said())
+
+    @property
+    def closing(self) -> bool:
+        return bool(self.transport.disconnecting)
+
+    def lose(self, reason: Any) -> None:
+        self.channel.connectionLost(Failure(reason))
+
+
+class Server(Visitor):
     """One connection to an HTTPFactory; `requests` are those it has made.
 
     `lenient`: of the transport, which a closed one of the network is too.
@@ -69,9 +100,7 @@ class Server:
         self.connect()
 
     def connect(self) -> None:
-        self.transport: Any = StringTransport(lenient=self.lenient)
-        self.channel = self.factory.buildProtocol(None)
-        self.channel.makeConnection(self.transport)
+        self.visit(self.factory, StringTransport(lenient=self.lenient))
 
     def send(self, *pieces: bytes) -> None:
         for piece in pieces:
@@ -80,21 +109,15 @@ class Server:
     def get(self, *uris: bytes) -> None:
         self.send(b"".join([GET % uri for uri in uris]))
 
-    def said(self) -> bytes:
-        """What was answered since the last time."""
-        value: bytes = self.transport.value()
-        self.transport.clear()
-        return value
-
     def advance(self, seconds: float) -> None:
         self.transport.reactor.advance(seconds)
 
-    @property
-    def closing(self) -> bool:
-        return bool(self.transport.disconnecting)
 
-    def lose(self, reason: Any) -> None:
-        self.channel.connectionLost(Failure(reason))
+def errors(caplog: pytest.LogCaptureFixture) -> list[type]:
+    """What was logged since the last time: the kinds of the errors."""
+    found = [record.exc_info[0] for record in caplog.records if record.exc_info]
+    caplog.clear()
+    return [kind for kind in found if kind]
 
 
 def answers(data: bytes) -> list[tuple[int, dict[bytes, bytes], bytes]]:

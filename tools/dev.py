@@ -81,6 +81,7 @@ def serve(arguments: list[str]) -> int:
 def test(arguments: list[str]) -> int:
     set_up("test")
     os.chdir(ROOT)
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # the tests start hundreds of interpreters
     return become("pytest", *(arguments or ON_ALL_CORES))
 
 

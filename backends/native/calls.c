@@ -170,7 +170,7 @@ int64_t engine_buffered(engine *e, int64_t handle)
 {
     struct slot *s;
     int error = find_slot(e, handle, &s);
-    return error < 0 ? error : (int64_t)(s->tail - s->head) + files_left(s);
+    return error < 0 ? error : output_left(s);
 }
 
 int64_t engine_sent(engine *e, int64_t handle)

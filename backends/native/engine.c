@@ -319,6 +319,7 @@ int engine_turn(engine *e, double seconds)
         error = serve_ready(e);
     if (e->linger_first != NOWHERE)
         linger_expire(e, now_ms());
+    e->counters.events += e->record_count;
     return e->record_count ? e->record_count : error;
 }
 

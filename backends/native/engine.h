@@ -9,6 +9,7 @@
  *   datagram.c  datagrams, both ways
  *   passing.c   descriptors over a Unix stream
  *   sendfile.c  files among the output
+ *   survey.c    what a look at all connections tells
  *   poll_*.c    the kernel interfaces, behind poller.h
  *
  * All of it runs in one thread, the owner's, but for engine_wake.
@@ -81,6 +82,7 @@ struct slot {
     char *out; /* pending output: out[head..tail) */
     size_t head, tail, size;
     uint64_t sent; /* with what a file was too short for */
+    uint64_t received;
     struct files *files;
     int64_t deadline; /* of lingering, in milliseconds */
     union {           /* by kind; what few slots need */
@@ -149,6 +151,7 @@ int output_room(engine *e, struct slot *s, size_t more);
 int output_append(engine *e, struct slot *s, const char *data, size_t size);
 ssize_t output_send(struct slot *s, const char *data, size_t size, int more);
 void output_free(engine *e, struct slot *s);
+int64_t output_left(const struct slot *s);
 void output_writable(engine *e, struct slot *s, int index);
 void slot_settle(engine *e, struct slot *s, int index);
 

@@ -24,7 +24,7 @@ enum engine_kind {
 enum engine_event {
     EVENT_DATA,      /* arena offset, end */
     EVENT_EOF,       /* the peer's FIN, told to who asked for NOTIFY_EOF */
-    EVENT_LOST,      /* errno, or 0 after a clean end; the handle is dead */
+    EVENT_LOST,      /* errno, or 0 after a clean end, bytes never sent; the handle is dead */
     EVENT_ACCEPTED,  /* new handle, peer: see engine_peer_layout */
     EVENT_OVERLOAD,  /* errno, connections shed; the listener is paused */
     EVENT_CONNECTED, /* - */
@@ -53,7 +53,7 @@ enum engine_notify { NOTIFY_EOF = 1, NOTIFY_CONGESTION = 2, NOTIFY_EMPTIED = 4 }
 struct engine_counters {
     int64_t open;      /* descriptors in the table */
     int64_t lingering; /* of these, closed for Python and waiting for a FIN */
-    int64_t accepted, received, sent, turns; /* since the start; bytes */
+    int64_t accepted, received, sent, turns, events; /* since the start; bytes */
 };
 
 const char *engine_version(void);
@@ -133,3 +133,25 @@ int engine_lose(engine *e, int64_t handle);
 int engine_abort(engine *e, int64_t handle);
 
 void engine_count(engine *e, struct engine_counters *out);
+
+/* What a connection has received and sent, and what waits to be sent: bytes. */
+struct engine_moved {
+    int64_t handle, received, sent, buffered;
+};
+
+enum { SURVEY_BUSY = 8, SURVEY_LISTENERS = 16 };
+
+/* All connections by state, the bytes that wait to be sent, the listeners, and the
+ * connections that have moved most since who looks has looked last, most first. */
+struct engine_survey {
+    int64_t open, paused, closing, lingering;
+    int64_t buffered;
+    int64_t listener_count, listeners[SURVEY_LISTENERS];
+    int64_t busy_count;
+    struct engine_moved busiest[SURVEY_BUSY];
+};
+
+/* `known` has a place for each of `slots` slots, zero at first, and belongs to who
+ * looks; engine_slots tells how many there are: those beyond are left out. */
+int64_t engine_slots(engine *e);
+int engine_look(engine *e, struct engine_moved *known, int64_t slots, struct engine_survey *out);

@@ -42,6 +42,7 @@ static void stream_readable(engine *e, struct slot *s, int index)
         stream_ended(e, s, index); /* nobody has the other side of the terminal open any more */
     } else if (got > 0) {
         e->counters.received += got;
+        s->received += (uint64_t)got;
         if (s->flags & CLOSING)
             return; /* nobody listens any more */
         record(e, EVENT_DATA, slot_handle(s, index), (int64_t)e->arena_used,

@@ -121,6 +121,11 @@ static void fail(struct slot *s, int error)
     s->error = error;
 }
 
+int64_t output_left(const struct slot *s)
+{
+    return (int64_t)pending(s) + files_left(s);
+}
+
 /* Whether the kernel took all that is buffered, or all before the next file. */
 static int flush_buffer(engine *e, struct slot *s, int index)
 {

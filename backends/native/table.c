@@ -221,8 +221,10 @@ void slot_close(engine *e, struct slot *s, int index)
 
 void slot_lost(engine *e, struct slot *s, int index, int error)
 {
-    if (!(s->flags & LINGERING))
-        record(e, EVENT_LOST, slot_handle(s, index), error, 0);
+    if (!(s->flags & LINGERING)) {
+        int64_t unsent = s->kind == ENGINE_STREAM ? output_left(s) : 0;
+        record(e, EVENT_LOST, slot_handle(s, index), error, unsent);
+    }
     /* A peer must not take what is cut short for what is complete. */
     if (error && s->fd >= 0 && s->kind != ENGINE_WATCHED) {
         struct linger reset = {1, 0};

@@ -56,7 +56,8 @@ class ASGIResource(Resource):
 
     `lifespan` is to be started before the application is served, and ended after:
     `await resource.lifespan.startup()`, `await resource.lifespan.shutdown()`. What is
-    still at work when the reactor stops is cancelled, and has a second to clean up.
+    still at work when the reactor stops, after what holds that up (its triggers `before`
+    shutdown), is cancelled, and has a second to clean up.
     """
 
     isLeaf = True
@@ -69,7 +70,7 @@ class ASGIResource(Resource):
         self.lifespan = Lifespan(self.loop, application)
         self._root = rootPath.rstrip("/")
         self._tasks: set[asyncio.Task[None]] = set()
-        reactor.addSystemEventTrigger("before", "shutdown", self._end)
+        reactor.addSystemEventTrigger("during", "shutdown", self._end)
 
     def render(self, request: Any) -> int:
         """See IResource."""
@@ -340,10 +341,16 @@ class Lifespan:
         return started
 
     def shutdown(self) -> Deferred[None]:
-        """Have it end; fires when it has. Fails with LifespanFailed."""
+        """Have it end; fires when it has. Fails with LifespanFailed.
+
+        One that is not ready yet is cancelled, and its start is not heard of any more.
+        """
+        is_starting = self._phase == "startup" and not self._answered
         ended = self._ask("shutdown")
         if self._task is None or self._task.done():
             self._answer(None)
+        elif is_starting:
+            self._task.cancel()
         return ended
 
     def _ask(self, phase: str) -> Deferred[None]:
@@ -366,6 +373,8 @@ class Lifespan:
                 self.state = None
             else:
                 self._answer(Failure(LifespanFailed(repr(error))))
+        except asyncio.CancelledError:
+            """The process is ending, and did not wait for it any longer."""
         else:
             if self._phase == "startup":
                 self.state = None

@@ -16,6 +16,7 @@ What is written while data is handled leaves in one piece when it has been.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from zope.interface import implementer
@@ -90,6 +91,8 @@ class HTTPChannel(Protocol):
     addresses: Any = None  # see IChanRequest.getAddresses
     _discardable = 0  # bytes of a body that may still be read for nobody
     _taken = -1  # bytes that the client had read when that was looked at last
+    departing: Sequence[ChannelRequest] = ()  # written, and to be told when they have left
+    _dropped = 0  # bytes that were written when it was too late
     _outer: Any = None
     _successor: Any = None
 
@@ -249,6 +252,7 @@ class HTTPChannel(Protocol):
         """Write, at once or with all else that this data makes be written."""
         gathered = self._gathered
         if self.closing:
+            self._dropped += len(data)
             return
         if gathered is None:
             self._sent += len(data)
@@ -321,7 +325,7 @@ class HTTPChannel(Protocol):
         self.transport.registerProducer(self, True)  # which tells whether it still is
         if was_choked and not self.choked:
             self._held |= _CHOKED
-            self._release(_CHOKED)
+            self.resumeProducing()
 
     @property
     def choked(self) -> bool:
@@ -334,7 +338,24 @@ class HTTPChannel(Protocol):
 
     def resumeProducing(self) -> None:
         """It reads again."""
+        if self.departing:
+            self._depart(False)
         self._release(_CHOKED)
+
+    def _depart(self, lost: bool) -> None:
+        departing, self.departing = self.departing, ()
+        for request in departing:
+            request.departed(lost)
+
+    @property
+    def position(self) -> int:
+        """How many bytes were written on this connection."""
+        return self._sent + self._dropped + sum(map(len, self._gathered or ()))
+
+    @property
+    def accepted(self) -> int:
+        """How many of them the kernel has taken."""
+        return self._sent - int(self.transport.bufferedBytes)
 
     def stopProducing(self) -> None:
         """connectionLost tells it."""
@@ -454,6 +475,7 @@ class HTTPChannel(Protocol):
         else:
             self.closing = True
             if self._gathered:
+                self._dropped += sum(map(len, self._gathered))
                 self._gathered.clear()
             self.transport.abortConnection()
 
@@ -515,6 +537,7 @@ class HTTPChannel(Protocol):
         self.closing = True
         self._timer.cancel()
         self.factory.removeConnectedChannel(self)
+        self._depart(True)
         requests, self.requests = self.requests, []
         for request in requests:
             request.connectionLost(reason)

@@ -121,6 +121,9 @@ class ChannelRequest:
 
     # What the channel does with it
 
+    def departed(self, lost: bool) -> None:
+        """The client has read most of this answer, or will not: for who is in `departing`."""
+
     def start(self) -> None:
         """Make the request and let it begin."""
         try:
@@ -320,9 +323,13 @@ class ChannelRequest:
         """Whether its end has been written, or the connection lost."""
         return self._framing == FINISHED
 
-    def mentions(self, word: bytes) -> bool:
+    def mentions(self, *words: bytes) -> bool:
         fields = self._head[7]  # what follows them may be taken for one of them
-        return word in self._data[fields : fields + self.channel.maxHeaderLength].lower()
+        text = self._data[fields : fields + self.channel.maxHeaderLength].lower()
+        for word in words:  # noqa: SIM110 - any() costs as much again
+            if word in text:
+                return True
+        return False
 
     def acceptData(self) -> None:
         if self._awaited and not self._framing:
@@ -347,28 +354,37 @@ class ChannelRequest:
             lines += (headers or NO_HEADERS).checkedLines()
             self.send(b"".join([*lines, b"\r\n"]))
 
-    def writeHeaders(self, code: int, headers: Headers, message: bytes | None = None) -> None:
+    def writeHeaders(
+        self,
+        code: int,
+        headers: Headers,
+        message: bytes | None = None,
+        length: int | None = None,
+    ) -> None:
         framing = self._framing
         if framing:
             if framing == FINISHED:
                 return
             raise RuntimeError("the answer has begun already")
         lines: list[bytes] = []
-        length = -1
         self.channel.renew()
         if message is not None or not headers.plain:
             lines.append(status_line(code, message))
-            length = self._own_fields(code, headers, lines)
+            announced = self._own_fields(code, headers, lines)
+            lines += headers.checkedLines()
         else:
-            lines.append(self.channel.answers[code])
-        lines += headers.checkedLines()
+            announced = None
+            lines += (self.channel.answers[code], *headers.lines)
         if self._switches(code):
             self._framing = SWITCHING
             self.persistent = False
         elif self._head[5] & IS_HEAD or code in WITHOUT_BODY:
             self._framing = NOTHING
-        elif length >= 0:
+        elif announced is not None:
+            self._framing, self._left = LENGTH, announced
+        elif length is not None:
             self._framing, self._left = LENGTH, length
+            lines.append(b"Content-Length: %d\r\n" % length)
         elif self._head[4]:
             self._framing = CHUNKED
             lines.append(b"Transfer-Encoding: chunked\r\n")
@@ -382,18 +398,17 @@ class ChannelRequest:
         lines.append(b"\r\n")
         self.send(b"".join(lines))
 
-    def _own_fields(self, code: int, headers: Headers, lines: list[bytes]) -> int:
-        """Some of the fields that are ours were given; returns the body's length, or -1."""
-        given = headers.names()
+    def _own_fields(self, code: int, headers: Headers, lines: list[bytes]) -> int | None:
+        """Some of the fields that are ours were given; returns the body's length, if among them."""
         if code < 200:
             self._check_switch(code)
-        if b"transfer-encoding" in given:
+        if headers.hasHeader(b"transfer-encoding"):
             raise ValueError("the body is framed by the server: set no Transfer-Encoding")
-        if b"connection" in given and b"close" in headers.getHeader(b"connection", ()):
+        if headers.hasHeader(b"connection") and b"close" in headers.getHeader(b"connection", ()):
             self.persistent = False
-        lines.append(self.channel.answers.missing(given))
-        if b"content-length" not in given:
-            return -1
+        lines.append(self.channel.answers.missing(headers))
+        if not headers.hasHeader(b"content-length"):
+            return None
         if code in (101, 204) or self._switches(code):
             raise ValueError(f"this answer of {code} has no Content-Length (RFC 9110, 8.6)")
         return content_length(headers)

@@ -11,16 +11,8 @@ from collections.abc import AsyncIterable
 from typing import Any
 
 from reactorlib.protocols.http.body import Gathered
+from reactorlib.protocols.http.resource import getChildForRequest
 from reactorlib.protocols.http.server import NOT_DONE_YET
-
-
-def lookUp(resource: Any, request: Any) -> Any:
-    """What answers a request, from this resource on downwards."""
-    while request.postpath and not resource.isLeaf:
-        name = request.postpath.pop(0)
-        request.prepath.append(name)
-        resource = resource.getChildWithDefault(name, request)
-    return resource
 
 
 async def gather(pieces: AsyncIterable[bytes]) -> Gathered:
@@ -38,7 +30,7 @@ async def gather(pieces: AsyncIterable[bytes]) -> Gathered:
 
 async def handOn(request: Any, resource: Any) -> int:
     """Have what is found from this resource on answer, with the body that it wants."""
-    found = lookUp(resource, request)
+    found = getChildForRequest(resource, request)
     if request.hasBody and not found.streaming:
         request.replaceBody(await gather(request.body()))
     return answerBy(request, found)

@@ -19,14 +19,15 @@ from typing import Any
 
 from zope.interface import implementer
 
+from reactorlib.defer import Deferred
 from reactorlib.protocols.http.body import AHEAD, Gathered, Streamed
 from reactorlib.protocols.http.codings import Compressor, Inflated, TooMuch, available
-from reactorlib.protocols.http.delegate import answerBy, gather, handOn, lookUp
+from reactorlib.protocols.http.delegate import answerBy, gather, handOn
 from reactorlib.protocols.http.fields.accept import negotiateEncoding
 from reactorlib.protocols.http.framing import content_length
 from reactorlib.protocols.http.headers import Headers
 from reactorlib.protocols.http.interfaces import IChanRequest
-from reactorlib.protocols.http.resource import ErrorPage, Resource
+from reactorlib.protocols.http.resource import ErrorPage, Resource, getChildForRequest
 from reactorlib.protocols.http.status import (
     BAD_REQUEST,
     NOT_MODIFIED,
@@ -125,13 +126,20 @@ class CompressingChanRequest:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
-    def writeHeaders(self, code: int, headers: Headers, message: bytes | None = None) -> None:
-        announced = headers.hasHeader(b"content-length")
-        length = content_length(headers) if announced else None
+    def writeHeaders(
+        self,
+        code: int,
+        headers: Headers,
+        message: bytes | None = None,
+        length: int | None = None,
+    ) -> None:
+        if headers.hasHeader(b"content-length"):
+            length = content_length(headers)
         if self._codes(code, headers, length):
             self._left = None if self._is_head else length
             headers.removeHeader(b"content-length")
-        self._inner.writeHeaders(code, headers, message)
+            length = None
+        self._inner.writeHeaders(code, headers, message, length)
 
     def writeResponse(
         self, code: int, headers: Headers, body: bytes, message: bytes | None = None
@@ -161,6 +169,13 @@ class CompressingChanRequest:
         if etag is not None:
             headers.setHeader(b"etag", replace(etag, weak=True))
         return True
+
+    def sendFile(self, file: Any, offset: int, count: int) -> Deferred[int] | None:
+        """The kernel sends what is not coded: its bytes are not seen here."""
+        sent: Deferred[int] | None = None
+        if self._compressor is None:
+            sent = self._inner.sendFile(file, offset, count)
+        return sent
 
     def write(self, data: bytes) -> None:
         if self._compressor is None:
@@ -238,7 +253,7 @@ class DecodingResourceWrapper(Resource):
             return answerBy(request, ErrorPage(BAD_REQUEST, None, str(wrong)))
         request.in_headers.removeHeader(b"content-encoding")
         request.in_headers.setHeader(b"content-length", inflated.total)
-        found = lookUp(self._original, request)
+        found = getChildForRequest(self._original, request)
         request.replaceBody(_streamed(request, gathered) if found.streaming else gathered)
         return answerBy(request, found)
 

@@ -3,27 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import time
 from typing import Any
 
 from reactorlib.defer import Deferred
 from reactorlib.protocol import Protocol, ServerFactory
-from reactorlib.protocols.http.accesslog import Entry, logged
+from reactorlib.protocols.http.accesslog import Entry, logged, tell
 from reactorlib.protocols.http.channel import HTTPChannel
 from reactorlib.protocols.http.framing import EveryAnswer
+from reactorlib.protocols.http.headers import Headers
 
 EVERY = EveryAnswer()
 OVERLOADED = b"The server has too many connections. Try again later.\n"
 
 
 class OverloadedServerProtocol(Protocol):
-    """The connection that is one too many: told so, and closed."""
+    """The connection that is one too many: told so, logged, and closed."""
+
+    def __init__(self, log: Callable[[Entry], object] | None = None) -> None:
+        self._log = log
 
     def connectionMade(self) -> None:
+        peer = self.transport.getPeer()
         EVERY.renew(0)
         head = EVERY[503] + b"Retry-After: 10\r\n"
         head += b"Content-Type: text/plain\r\nContent-Length: %d\r\n" % len(OVERLOADED)
         self.transport.write(head + b"Connection: close\r\n\r\n" + OVERLOADED)
         self.transport.loseConnection()
+        if self._log is not None:
+            size = len(OVERLOADED)
+            nothing = (b"", b"", None)
+            tell(self._log, Entry(peer, time(), 0.0, *nothing, 503, size, True, Headers()))
 
 
 class HTTPFactory(ServerFactory):
@@ -55,7 +65,8 @@ class HTTPFactory(ServerFactory):
     def log(self) -> Callable[[Entry], object] | None:
         """What is called with an accesslog.Entry for each answer, such as an AccessLog.
 
-        None by default. It counts for connections that begin after it was set.
+        None by default. It counts for connections that begin after it was set, those too
+        that are refused.
         """
         return self._log
 
@@ -72,12 +83,12 @@ class HTTPFactory(ServerFactory):
 
     def buildProtocol(self, addr: Any) -> Any:
         if len(self._channels) >= self.maxRequests or self._emptied:
-            return OverloadedServerProtocol()
+            return OverloadedServerProtocol(self._log)
         return super().buildProtocol(addr)
 
     def buildRefusal(self, addr: Any) -> OverloadedServerProtocol:
         """Of a connection above the reactor's own limit: 503, too."""
-        return OverloadedServerProtocol()
+        return OverloadedServerProtocol(self._log)
 
     def addConnectedChannel(self, channel: HTTPChannel) -> None:
         """A connection has begun."""
@@ -94,12 +105,18 @@ class HTTPFactory(ServerFactory):
             for deferred in emptied:
                 deferred.callback(None)
 
+    def _cut(self, waiting: Deferred[None]) -> None:
+        self._emptied.remove(waiting)
+        for channel in list(self._channels):
+            channel.abort(True)
+
     def allConnectionsClosed(self) -> Deferred[None]:
         """Finish what was asked for, serve nothing else; fires when the last one has closed.
 
-        Stop listening first: connections that come meanwhile get 503.
+        Stop listening first: connections that come meanwhile get 503. Cancelled, it closes
+        those that are left after what was written to them.
         """
-        deferred: Deferred[None] = Deferred()
+        deferred: Deferred[None] = Deferred(self._cut)
         self._emptied.append(deferred)
         for channel in list(self._channels):
             channel.drain()

@@ -21,6 +21,7 @@ except ImportError:  # the extra `forms` is not installed
 
 BAD_REQUEST, TOO_LARGE = 400, 413
 LONGEST_BOUNDARY = 70  # RFC 2046, 5.1.1
+BYTES = "latin-1"  # one character for each: a page in another encoding sends no UTF-8
 DEFAULT_TYPE, DEFAULT_FILE_TYPE = b"text/plain", b"application/octet-stream"
 
 
@@ -117,7 +118,10 @@ class MultipartFields:
         if not 0 < len(boundary) <= LONGEST_BOUNDARY or b"\n" in boundary:
             raise FormError(BAD_REQUEST, "a multipart form has a boundary of 1 to 70 characters")
         self._parser = multipart.PushMultipartParser(
-            boundary, max_segment_size=limits.maxFileSize, max_segment_count=limits.maxFields
+            boundary,
+            max_segment_size=limits.maxFileSize,
+            max_segment_count=limits.maxFields,
+            header_charset=BYTES,
         )
 
     def feed(self, data: bytes) -> Iterator[Event]:
@@ -144,8 +148,11 @@ def _head(segment: Any) -> PartHead:
     if not segment.name:
         raise FormError(BAD_REQUEST, "a part of the form has no name")
     default = DEFAULT_TYPE if segment.filename is None else DEFAULT_FILE_TYPE
-    kind = segment.header("Content-Type", "").encode() or default
-    return PartHead(segment.name.encode(), segment.filename, kind)
+    kind = segment.header("Content-Type", "").encode(BYTES) or default
+    filename = segment.filename
+    if filename is not None:
+        filename = filename.encode(BYTES).decode("utf-8", "replace")
+    return PartHead(segment.name.encode(BYTES), filename, kind)
 
 
 def _refusal(refused: Exception) -> FormError:

@@ -60,8 +60,10 @@ class EveryAnswer(dict[int, bytes]):
         head = self[code] = status_line(code) + self._fields
         return head
 
-    def missing(self, given: Any) -> bytes:
+    def missing(self, given: Headers) -> bytes:
         """The two fields, but for those that were given."""
+        if not (given.hasHeader(b"date") or given.hasHeader(b"server")):
+            return self._fields
         lines = self._fields.splitlines(keepends=True)
         return b"".join([line for line in lines if line.split(b":")[0].lower() not in given])
 

@@ -205,8 +205,17 @@ class Headers:
 
         `default` if there are none.
         """
-        values = self._values().get(_key(name))
-        return default if values is None else values[:]
+        if self._make is not None:
+            self._look()
+        key = _key(name)
+        if self._index is not None:
+            values = self._index.get(key, ())
+        elif key in self._keys:  # to look for one costs less than to find them all
+            pairs = zip(self._keys, self.lines, strict=True)
+            values = [_pair(line)[1] for other, line in pairs if other == key]
+        else:
+            values = ()
+        return [*values] if values else default
 
     def setRawHeaders(self, name: str | bytes, values: Iterable[str | bytes]) -> None:
         """Set the fields of that name, one for each value; those before are gone.
@@ -226,6 +235,25 @@ class Headers:
         self._index = None
         if not plain:
             self.plain = False
+
+    def update(self, other: Headers) -> None:
+        """Set all fields of another, each in the place of those of its name.
+
+        Raises TypeError once makeImmutable was called.
+        """
+        if self.immutable or self._make is not None:
+            self._ready_to_change()
+        if other._make is not None:
+            other._look()
+        keys, lines = other._keys, other.lines
+        if self._keys:
+            for key in keys:
+                if key in self._keys:
+                    self._remove(key)
+        self._keys += keys
+        self.lines += lines
+        self._index = None
+        self.plain = self.plain and other.plain
 
     def addRawHeader(self, name: str | bytes, value: str | bytes) -> None:
         """Add one field behind all others. Raises as setRawHeaders does."""

@@ -25,8 +25,8 @@ class IChanRequest(IConsumer):
     reactor = Attribute("The reactor that it runs on.")
     hasBody = Attribute("Whether some of the request's body has not come yet: bool.")
 
-    def mentions(word: bytes) -> bool:
-        """Whether a word, in lower case, may stand in the head of the request."""
+    def mentions(*words: bytes) -> bool:
+        """Whether one of some words, in lower case, may stand in the head of the request."""
 
     def follow(outcome: Any) -> None:
         """Take care of a coroutine or Deferred that works on the request.
@@ -48,11 +48,14 @@ class IChanRequest(IConsumer):
         if the answer has begun. (RFC 9110, 15.2)
         """
 
-    def writeHeaders(code: int, headers: Any, message: bytes | None = None) -> None:
+    def writeHeaders(
+        code: int, headers: Any, message: bytes | None = None, length: int | None = None
+    ) -> None:
         """Begin the answer. `headers` is a Headers without the hop-by-hop fields.
 
-        The body's framing is decided here: by its Content-Length, else chunked, else by
-        the end of the connection; none for HEAD, 204, 304. Raises RuntimeError if it
+        `length` is that of the body, where it is known and is not among the fields. The
+        body's framing is decided here: by its length, else chunked, else by the end of the
+        connection; none for HEAD, 204, 304. Raises RuntimeError if it
         has begun, or the body of a request to be answered with 101 has not come whole,
         ValueError for fields that frame the message or must not be sent, and for a status
         below 200, but for a 101 with its fields to a request with Upgrade.

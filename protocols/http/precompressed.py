@@ -9,6 +9,7 @@ import os
 import stat
 from collections.abc import Callable, Iterable
 from functools import lru_cache
+from typing import Any
 
 from reactorlib.protocols.http.beneath import opened
 from reactorlib.protocols.http.fields.accept import negotiateEncoding, parseQualities
@@ -18,13 +19,13 @@ SUFFIXES = {b"br": b".br", b"zstd": b".zst", b"gzip": b".gz"}
 
 
 def sibling(
-    accepted: Iterable[bytes], open_with: Callable[[bytes], int], plain: os.stat_result
+    codings: Iterable[bytes], open_with: Callable[[bytes], int], plain: os.stat_result
 ) -> tuple[bytes, int, os.stat_result] | None:
-    """The coding, a descriptor and the status of the best one for an Accept-Encoding.
+    """The coding, a descriptor and the status of that in the first of these codings.
 
     `open_with` opens what has a suffix besides; `plain` is the status of the file itself.
     """
-    for coding in _ranked(b", ".join(accepted)):
+    for coding in codings:
         try:
             descriptor, status = opened(open_with, SUFFIXES[coding])
         except OSError:
@@ -35,9 +36,16 @@ def sibling(
     return None
 
 
+def wanted_codings(request: Any) -> tuple[bytes, ...]:
+    """The codings that a request would rather have than none, best first."""
+    if not request.mentions(b"accept-encoding"):
+        return ()
+    accepted = request.in_headers.getRawHeaders(b"accept-encoding")
+    return _ranked(b", ".join(accepted)) if accepted else ()
+
+
 @lru_cache(256)
 def _ranked(accepted: bytes) -> tuple[bytes, ...]:
-    """The codings that a client would rather have than none, best first."""
     try:
         qualities = parseQualities(accepted)
     except ValueError:

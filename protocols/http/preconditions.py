@@ -100,6 +100,12 @@ def _is_as_known(
     return exists and int(lastModified) <= since
 
 
+def isKnown(request: ConditionalRequest, etag: ETag | None, lastModified: float | None) -> bool:
+    """Whether If-None-Match, or else If-Modified-Since, says that the client knows this."""
+    reading = request.method in _READING
+    return _is_as_known(request.in_headers, reading, True, etag, lastModified)
+
+
 def _names(tags: bytes | tuple[ETag, ...], etag: ETag | None, strongly: bool) -> bool:
     """Whether the tags of a field, or its *, name the version that is there."""
     if isinstance(tags, bytes):

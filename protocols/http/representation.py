@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from reactorlib.failure import Failure
 from reactorlib.protocols.filesender import TransferStopped
 from reactorlib.protocols.http.byteranges import (
     Part,
@@ -27,7 +26,7 @@ from reactorlib.protocols.http.resource import ErrorPage
 from reactorlib.protocols.http.server import NOT_DONE_YET
 from reactorlib.protocols.http.status import OK, PARTIAL_CONTENT, REQUESTED_RANGE_NOT_SATISFIABLE
 
-SMALL = 131_072  # up to here a body is read, and leaves together with the head
+SMALL = 65_536  # up to here a body is read, and leaves together with the head
 _CONDITIONS = frozenset(
     (b"if-match", b"if-none-match", b"if-modified-since", b"if-unmodified-since")
 )
@@ -61,6 +60,31 @@ class _Planned(NamedTuple):
     headers: Headers
 
 
+def wants_all(request: Any) -> bool:
+    """Whether it is answered with all there is, whatever it may be."""
+    return request.method == b"GET" and not request.mentions(b"if-", b"range")
+
+
+def whole_head(shown: Representation) -> Headers:
+    """The fields of such an answer, but for its length."""
+    headers = Headers()
+    _name_version(headers, shown)
+    _describe(headers, shown)
+    headers.setRawHeaders(b"Content-Type", (shown.contentType,))
+    return headers
+
+
+def send_again(request: Any, headers: Headers, file: Any, size: int) -> Any:
+    """Send all of a large one, with the whole_head of what it was; what render returns for it."""
+    try:
+        request.out_headers.update(headers)
+        request.finishWithFile(file, 0, size)
+    except BaseException:
+        file.close()
+        raise
+    return NOT_DONE_YET
+
+
 def answer(request: Any, shown: Representation) -> Any:
     """What a resource's render returns for it."""
     try:
@@ -74,33 +98,31 @@ def answer(request: Any, shown: Representation) -> Any:
 
 
 def _answer(request: Any, shown: Representation) -> Any:
-    refusal = _refusal(request, shown)
-    if refusal is not None:
-        return refusal
-    spans = _spans(request, shown)
-    if spans is not None and not spans:
-        request.setResponseHeader(b"Content-Range", b"bytes */%d" % shown.size)
-        return ErrorPage(REQUESTED_RANGE_NOT_SATISFIABLE).render(request)
-    parts = _parts(request, shown, spans)
+    if wants_all(request):
+        request.out_headers.update(whole_head(shown))
+        parts = [Part(b"", 0, shown.size)]
+    else:
+        refusal = _refusal(request, shown)
+        if refusal is not None:
+            return refusal
+        spans = _spans(request, shown)
+        if spans is not None and not spans:
+            request.setResponseHeader(b"Content-Range", b"bytes */%d" % shown.size)
+            return ErrorPage(REQUESTED_RANGE_NOT_SATISFIABLE).render(request)
+        parts = _parts(request, shown, spans)
     length = sum([len(part.head) + part.stop - part.start for part in parts])
     if request.method != b"HEAD" and length <= SMALL:
         return _read(shown.file, parts)
-    request.setResponseHeader(b"Content-Length", b"%d" % length)
-    if request.method == b"HEAD":
-        return b""
     if len(parts) > 1:
+        request.setResponseHeader(b"Content-Length", b"%d" % length)
         return _send_all(request, shown.file, parts)
-    return _send(request, shown.file, parts[0])
+    request.finishWithFile(shown.file, parts[0].start, length)
+    return NOT_DONE_YET
 
 
 def _refusal(request: Any, shown: Representation) -> Any:
     """What the If-* fields have been answered with, if they have."""
-    headers = request.out_headers
-    headers.setRawHeaders(b"ETag", (generateETag(shown.etag),))
-    if shown.modified is not None:
-        headers.setRawHeaders(b"Last-Modified", (generateDate(shown.modified),))
-    if shown.varies:
-        headers.setRawHeaders(b"Vary", (b"Accept-Encoding",))
+    _name_version(request.out_headers, shown)
     if not request.mentions(b"if-") or _CONDITIONS.isdisjoint(request.in_headers.names()):
         return None
     if request.checkPreconditions(True, shown.etag, shown.modified):
@@ -109,12 +131,24 @@ def _refusal(request: Any, shown: Representation) -> Any:
     return NOT_DONE_YET
 
 
-def _parts(request: Any, shown: Representation, spans: list[Span] | None) -> list[Part]:
-    """What the body is made of; the fields that tell of it are set."""
-    headers = request.out_headers
+def _name_version(headers: Headers, shown: Representation) -> None:
+    headers.setRawHeaders(b"ETag", (generateETag(shown.etag),))
+    if shown.modified is not None:
+        headers.setRawHeaders(b"Last-Modified", (generateDate(shown.modified),))
+    if shown.varies:
+        headers.setRawHeaders(b"Vary", (b"Accept-Encoding",))
+
+
+def _describe(headers: Headers, shown: Representation) -> None:
     headers.setRawHeaders(b"Accept-Ranges", (b"bytes",))
     if shown.encoding:
         headers.setRawHeaders(b"Content-Encoding", (shown.encoding,))
+
+
+def _parts(request: Any, shown: Representation, spans: list[Span] | None) -> list[Part]:
+    """What the body is made of; the fields that tell of it are set."""
+    headers = request.out_headers
+    _describe(headers, shown)
     if spans is None:
         headers.setRawHeaders(b"Content-Type", (shown.contentType,))
         return [Part(b"", 0, shown.size)]
@@ -148,24 +182,6 @@ def _read(file: Any, parts: list[Part]) -> bytes:
             raise OSError(f"the file ends before byte {stop}")
         pieces += (head, data) if head else (data,)
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
-
-
-def _send(request: Any, file: Any, part: Part) -> int:
-    """Send a large one, as fast as the client takes it."""
-    if part.start:
-        file.seek(part.start)
-    sent = request.writeFile(file, part.stop - part.start).addBoth(_sent, request, file)
-    request.chanRequest.follow(sent)
-    return NOT_DONE_YET
-
-
-def _sent(outcome: Any, request: Any, file: Any) -> Failure | None:
-    file.close()
-    if not isinstance(outcome, Failure):
-        request.finish()
-    elif outcome.check(TransferStopped) is None:
-        return outcome
-    return None
 
 
 async def _send_all(request: Any, file: Any, parts: list[Part]) -> int:

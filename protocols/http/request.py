@@ -168,12 +168,12 @@ class Request:
         self.code = code
         self._message = message
 
-    def mentions(self, word: bytes) -> bool:
-        """Whether a word, in lower case, stands anywhere in the head of the request.
+    def mentions(self, *words: bytes) -> bool:
+        """Whether one of some words, in lower case, stands anywhere in the head of the request.
 
-        Costs much less than a look at the fields: if it does not, no field is so called.
+        Costs much less than a look at the fields: if none does, no field is so called.
         """
-        return isinstance(self._in_headers, Headers) or self.chanRequest.mentions(word)
+        return isinstance(self._in_headers, Headers) or self.chanRequest.mentions(*words)
 
     def getRequestHeader(self, name: str | bytes) -> bytes | None:
         """The value of a field that came; of several, the last one's. None if there is none."""
@@ -260,12 +260,39 @@ class Request:
             self._first = bytes_of(data)
         self.finish()
 
-    def _begin(self) -> None:
+    def finishWithFile(self, file: Any, offset: int, count: int) -> None:
+        """The answer is complete: its body are `count` bytes of a file, from `offset` on.
+
+        They are sent as writeFile sends them. The file is closed when they have left, or
+        cannot; if there are fewer of them, the connection ends. What raises, raises before
+        the file is this request's. To be called before anything of the body is written.
+        """
+        if self.startedWriting or self._first is not None:
+            raise RuntimeError("some of the body was written before")
+        if self.method == b"HEAD":
+            self.setResponseHeader(b"Content-Length", b"%d" % count)
+            self.finish()
+            file.close()
+            return
+        self._begin(count)
+        chanRequest = self.chanRequest
+        sent = chanRequest.sendFile(file, offset, count) if type(file) is FileIO else None
+        if sent is None:
+            file.seek(offset)
+            sent = FileSender().beginFileTransfer(Part(file, count), self)
+        chanRequest.follow(sent.addBoth(self._file_left, file))
+
+    def _file_left(self, outcome: Any, file: Any) -> Failure | None:
+        file.close()
+        if not isinstance(outcome, Failure):
+            self.finish()
+        elif outcome.check(error.ConnectionClosed, TransferStopped) is None:
+            return outcome
+        return None
+
+    def _begin(self, length: int | None = None) -> None:
         """Send the head, and what of the body was held."""
-        if self._message is None:
-            self.chanRequest.writeHeaders(self.code, self.out_headers)
-        else:
-            self.chanRequest.writeHeaders(self.code, self.out_headers, self._message)
+        self.chanRequest.writeHeaders(self.code, self.out_headers, self._message, length)
         first, self._first = self._first, None
         self.startedWriting = True
         self.out_headers.makeImmutable()

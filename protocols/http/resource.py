@@ -74,6 +74,10 @@ class Resource:
             raise TypeError(f"the name of a place is bytes, not {path!r}")
         self.children[path] = child
 
+    def delEntity(self, name: bytes) -> None:
+        """Take away what putChild has put there, if anything."""
+        self.children.pop(name, None)
+
     def getStaticEntity(self, path: bytes) -> Any:
         """What putChild has put there, or None."""
         return self.children.get(path)
@@ -107,6 +111,15 @@ class Resource:
         if "GET" not in names:
             names.remove("HEAD")
         return [name.encode() for name in sorted(names)]
+
+
+def getChildForRequest(resource: Any, request: Any) -> Any:
+    """What answers a request, from this resource on downwards."""
+    while request.postpath and not resource.isLeaf:
+        name = request.postpath.pop(0)
+        request.prepath.append(name)
+        resource = resource.getChildWithDefault(name, request)
+    return resource
 
 
 class ErrorPage(Resource):

@@ -17,9 +17,9 @@ from urllib.parse import unquote_to_bytes
 from reactorlib.defer import Deferred
 from reactorlib.failure import Failure
 from reactorlib.protocol import connectionDone
+from reactorlib.protocols.http.asked import CACHED, AskedRequest
 from reactorlib.protocols.http.body import Gathered, Streamed, empty
 from reactorlib.protocols.http.factory import HTTPFactory
-from reactorlib.protocols.http.fields.cookies import Cookie
 from reactorlib.protocols.http.forms import (
     FormError,
     FormLimits,
@@ -29,33 +29,30 @@ from reactorlib.protocols.http.forms import (
 )
 from reactorlib.protocols.http.headers import Headers
 from reactorlib.protocols.http.pump import answer_with
-from reactorlib.protocols.http.request import Request as BasicRequest
 from reactorlib.protocols.http.resource import ErrorPage, UnsupportedMethod
+from reactorlib.protocols.http.sessions import Session
 from reactorlib.protocols.http.status import (
     INTERNAL_SERVER_ERROR,
     NOT_ALLOWED,
     NOT_IMPLEMENTED,
 )
 
+__all__ = ["CACHED", "NOT_DONE_YET", "Request", "Session", "Site"]
+
 NOT_DONE_YET = 1
 
 
-class Request(BasicRequest):
+class Request(AskedRequest):
     """A request of a Site, with everything that applications ask for.
 
     Attributes:
         site: the Site.
-        path: the place that was asked for, bytes, quoted as it came.
-        prepath, postpath: names before and after the resource, lists of bytes, unquoted.
         content: the body, a file; empty for a resource that streams, and for a multipart form.
         formLimits: how large a form may be.
         user: who asks, once that was proved (see `auth`); None before.
     """
 
     site: Any = None  # set on a class of each Site's own
-    path: bytes
-    prepath: list[bytes]
-    postpath: list[bytes]
     resource: Any = None
     formLimits = FormLimits()
     user: Any = None
@@ -283,36 +280,6 @@ class Request(BasicRequest):
         for deferred in notifications or ():
             tell(deferred)
 
-    # Conveniences
-
-    def redirect(self, url: bytes, code: int = 302) -> None:
-        """Make the answer a redirection; its body is still to be written."""
-        self.setResponseCode(code)
-        self.setResponseHeader(b"Location", url)
-
-    def getCookie(self, key: bytes) -> bytes | None:
-        """The value of a cookie that came; None if it did not."""
-        for cookie in self.in_headers.getHeader(b"cookie", ()):
-            if cookie.name == key:
-                value: bytes = cookie.value
-                return value
-        return None
-
-    def addCookie(self, k: bytes, v: bytes, **attributes: Any) -> None:
-        """Set a cookie; the attributes are those of fields.cookies.Cookie."""
-        cookies = self.out_headers.getHeader(b"set-cookie", ())
-        self.out_headers.setHeader(b"set-cookie", (*cookies, Cookie(k, v, **attributes)))
-
-    def getRequestHostname(self) -> bytes:
-        """The host that was asked for, without its port."""
-        authority = b""
-        if not self.uri.startswith(b"/") and b"://" in self.uri:
-            authority = self.uri.partition(b"://")[2].partition(b"/")[0].partition(b"?")[0]
-        authority = authority or self.getRequestHeader(b"host") or b""
-        if authority.startswith(b"["):
-            return authority.partition(b"]")[0][1:]
-        return authority.partition(b":")[0]
-
     def getSession(self) -> Session:
         """The session of this client: found by its cookie, or begun."""
         if self._session is None or self._session.expired:
@@ -322,55 +289,19 @@ class Request(BasicRequest):
         return session
 
 
-class Session:
-    """What is remembered of a client between its requests, in memory.
-
-    Ends `sessionTimeout` seconds after it was last touched. Things are kept under
-    attributes of one's own choice. `expired` tells whether it has ended.
-    """
-
-    sessionTimeout = 900.0
-
-    def __init__(self, site: Site, uid: bytes, reactor: Any) -> None:
-        self.site = site
-        self.uid = uid
-        self._call = reactor.callLater(self.sessionTimeout, self.expire)
-        self._notifications: list[Deferred[None]] = []
-        self.expired = False
-
-    def touch(self) -> None:
-        """It is in use. Without effect once it has ended."""
-        if not self.expired:
-            self._call.reset(self.sessionTimeout)
-
-    def notifyOnExpire(self) -> Deferred[None]:
-        """Fires when it ends."""
-        deferred: Deferred[None] = Deferred()
-        self._notifications.append(deferred)
-        return deferred
-
-    def expire(self) -> None:
-        """End it now, unless it has ended."""
-        if self.expired:
-            return
-        self.expired = True
-        self.site.sessions.pop(self.uid, None)
-        if self._call.active():
-            self._call.cancel()
-        for deferred in self._notifications:
-            deferred.callback(None)
-
-
 class Site(HTTPFactory):
     """Serves a tree of resources.
 
     `requestFactory` is a subclass of Request. For the other arguments see HTTPFactory.
     `displayTracebacks`: whether a fault of the program is shown to the client.
+    `maxSessions`: how many sessions are kept; of more, those unused for longest end.
+    `sessions` are those, by uid.
     """
 
     displayTracebacks = False
     sessionFactory = Session
     sessionCookie = b"reactorlib-session"
+    maxSessions = 10_000
 
     def __init__(
         self,
@@ -393,6 +324,10 @@ class Site(HTTPFactory):
             resource = resource.getChildWithDefault(name, request)
         return resource
 
+    def getSession(self, uid: bytes) -> Session:
+        """The session of that uid. Raises KeyError if there is none."""
+        return self.sessions[uid]
+
     def sessionOf(self, request: Request) -> Session:
         """The session of a request's client, a new one if it has none."""
         session = self.sessions.get(request.getCookie(self.sessionCookie) or b"")
@@ -411,5 +346,7 @@ class Site(HTTPFactory):
             secure=request.isSecure(),
             sameSite=b"Lax",
         )
+        while len(self.sessions) >= self.maxSessions:
+            next(iter(self.sessions.values())).expire()
         session = self.sessions[uid] = self.sessionFactory(self, uid, request.chanRequest.reactor)
         return session

@@ -14,7 +14,7 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from functools import partial
 from hashlib import blake2b
 from io import BytesIO, FileIO
@@ -22,12 +22,24 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from reactorlib.protocols.http import resource
-from reactorlib.protocols.http.beneath import is_sound, open_beneath, open_in, opened
+from reactorlib.protocols.http.beneath import is_sound, open_beneath, opened
 from reactorlib.protocols.http.contenttypes import as_field, extension, loadMimeTypes
 from reactorlib.protocols.http.fields.etags import ETag
 from reactorlib.protocols.http.listing import directory_page
-from reactorlib.protocols.http.precompressed import may_be_compressed, sibling
-from reactorlib.protocols.http.representation import Representation, answer
+from reactorlib.protocols.http.precompressed import (
+    SUFFIXES,
+    may_be_compressed,
+    sibling,
+    wanted_codings,
+)
+from reactorlib.protocols.http.representation import (
+    Representation,
+    answer,
+    send_again,
+    wants_all,
+    whole_head,
+)
+from reactorlib.protocols.http.shelf import Kept, Shelf
 from reactorlib.protocols.http.status import MOVED_PERMANENTLY
 
 _FORBIDDEN = (errno.EACCES, errno.EPERM, errno.ELOOP, errno.EMLINK, errno.ENXIO, errno.ENODEV)
@@ -86,6 +98,7 @@ class File(resource.Resource):
         """`allowExt` is the same as "*" in `ignoredExts`."""
         super().__init__()
         self._root = os.path.abspath(os.fsencode(path))
+        self._shelf = Shelf()
         self.defaultType = defaultType
         self.ignoredExts = ["*"] if allowExt else list(ignoredExts)
         self.listDirectories = listDirectories
@@ -118,7 +131,7 @@ class File(resource.Resource):
 
     def render_GET(self, request: Any) -> Any:
         try:
-            return self._render(request)
+            return self._render_kept(request) or self._render(request)
         except OSError as problem:
             if problem.errno in _ABSENT:
                 return self.childNotFound.render(request)
@@ -126,10 +139,32 @@ class File(resource.Resource):
                 return self.forbidden.render(request)
             raise
 
+    def _render_kept(self, request: Any) -> Any:
+        """The same answer as a moment ago, if there is one; None if not."""
+        key = self._key(request)
+        kept = None if key is None else self._shelf.find(key)
+        if kept is None:
+            return None
+        if kept.body is not None:
+            request.out_headers.update(kept.headers)
+            return kept.body
+        descriptor, status = opened(partial(self._open, kept.names), kept.suffix)
+        if not kept.is_of(status):
+            os.close(descriptor)
+            return None
+        return send_again(request, kept.headers, FileIO(descriptor), status.st_size)
+
+    def _key(self, request: Any) -> Hashable:
+        """Requests with the same one have the same answer, while no file changes; None has none."""
+        if not wants_all(request):
+            return None
+        slash = request.path.endswith(b"/")
+        return self._names, self._as_directory, slash, self.followLinks, wanted_codings(request)
+
     def _render(self, request: Any) -> Any:
         for ignored in self._extensions() if self.ignoredExts else (b"",):
             try:
-                descriptor, status = opened(self._open, ignored)
+                descriptor, status = opened(partial(self._open, self._names), ignored)
             except FileNotFoundError:
                 continue
             if stat.S_ISDIR(status.st_mode):
@@ -137,22 +172,16 @@ class File(resource.Resource):
             if self._as_directory:
                 os.close(descriptor)
                 break
-            name = (self._names or (self._root,))[-1] + ignored
-            open_with = partial(self._open_more, ignored)
-            return self._answer(request, name, descriptor, status, open_with)
+            return self._answer(request, self._names, ignored, descriptor, status)
         return self.childNotFound.render(request)
 
-    def _open(self, suffix: bytes) -> int:
-        """What stands here, with something added to its name."""
-        names = self._names
+    def _open(self, names: tuple[bytes, ...], suffix: bytes) -> int:
+        """What stands below the root, with something added to its name."""
         if not names:
             return open_beneath(self._root + suffix, (), self.followLinks)
         if suffix:
             names = (*names[:-1], names[-1] + suffix)
         return open_beneath(self._root, names, self.followLinks)
-
-    def _open_more(self, ignored: bytes, suffix: bytes) -> int:
-        return self._open(ignored + suffix)
 
     def _extensions(self) -> Iterator[bytes]:
         """What may have been left away from the name, nothing first."""
@@ -175,34 +204,41 @@ class File(resource.Resource):
     def _answer(
         self,
         request: Any,
-        name: bytes,
+        names: tuple[bytes, ...],
+        suffix: bytes,
         descriptor: int,
         status: os.stat_result,
-        open_with: Callable[[bytes], int],
     ) -> Any:
-        """Send a file, or a sibling of it: `open_with` opens what has a suffix besides."""
+        """Send the file of those names, with a suffix to the last, or a sibling of it."""
+        name = (names or (self._root,))[-1] + suffix
         media_type = self.contentTypes.get(extension(name), self.defaultType)
         varies = may_be_compressed(media_type)
         coding = b""
-        if varies and request.mentions(b"accept-encoding"):
-            accepted = request.in_headers.getRawHeaders(b"accept-encoding")
-            other = sibling(accepted, open_with, status) if accepted else None
+        if varies and (wanted := wanted_codings(request)):
+            other = sibling(wanted, lambda more: self._open(names, suffix + more), status)
             if other is not None:
                 os.close(descriptor)
                 coding, descriptor, status = other
         now = time.time()
-        return answer(
-            request,
-            Representation(
-                FileIO(descriptor),
-                status.st_size,
-                as_field(media_type),
-                etag_of(status, now),
-                min(int(status.st_mtime), int(now)),
-                coding,
-                varies,
-            ),
+        shown = Representation(
+            FileIO(descriptor),
+            status.st_size,
+            as_field(media_type),
+            etag_of(status, now),
+            min(int(status.st_mtime), int(now)),
+            coding,
+            varies,
         )
+        result = answer(request, shown)
+        key = self._key(request)
+        if key is not None:
+            suffix += SUFFIXES.get(coding, b"")
+            path = b"/".join((self._root, *names)) + suffix
+            follow = self.followLinks or not names
+            body = result if isinstance(result, bytes) else None
+            head = whole_head(shown)
+            self._shelf.keep(key, Kept(path, follow, names, suffix, status, head, body))
+        return result
 
     def _render_directory(self, request: Any, directory: int) -> Any:
         try:
@@ -210,7 +246,7 @@ class File(resource.Resource):
                 return add_slash(request)
             for index in map(os.fsencode, self.indexNames):
                 try:
-                    return self._render_index(request, directory, index)
+                    return self._render_index(request, index)
                 except FileNotFoundError:
                     continue
             if self.listDirectories:
@@ -219,15 +255,13 @@ class File(resource.Resource):
         finally:
             os.close(directory)
 
-    def _render_index(self, request: Any, directory: int, index: bytes) -> Any:
-        def open_with(suffix: bytes) -> int:
-            return open_in(directory, index + suffix, self.followLinks)
-
-        descriptor, status = opened(open_with, b"")
+    def _render_index(self, request: Any, index: bytes) -> Any:
+        names = (*self._names, index)
+        descriptor, status = opened(partial(self._open, names))
         if stat.S_ISDIR(status.st_mode):
             os.close(descriptor)
             raise FileNotFoundError(errno.ENOENT, "it is a directory")
-        return self._answer(request, index, descriptor, status, open_with)
+        return self._answer(request, names, b"", descriptor, status)
 
     def directoryListing(self, directory: int, request: Any) -> bytes:
         """The page that shows an open directory."""

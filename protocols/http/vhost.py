@@ -1,9 +1,11 @@
-"""Many sites at one address: by the name that was asked for."""
+"""Many sites at one address: by the name that was asked for, or by a proxy's word."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from reactorlib.protocols.http.elsewhere import USUAL_PORTS, ChanRequestElsewhere
+from reactorlib.protocols.http.fields.hosts import Host, parseHost
 from reactorlib.protocols.http.resource import NoResource, Resource
 
 
@@ -43,6 +45,40 @@ class NameVirtualHost(Resource):
 
     def render(self, request: Any) -> Any:
         return self._resource(request).render(request)
+
+
+class VHostMonsterResource(Resource):
+    """Reads from a place at which other place a request was made, and has the site answer that.
+
+    Standing at `/vhost`, it takes /vhost/https/example.com:443/a/b for a request for
+    https://example.com/a/b; the port may be left away. It is for a proxy that writes such
+    places and tells nothing in fields. Whoever reaches it can name any host: have only the
+    proxy reach it.
+    """
+
+    def getChild(self, path: bytes, request: Any) -> Any:
+        place = _place(request.postpath) if path in (b"http", b"https") else None
+        if place is None or isinstance(request.chanRequest, ChanRequestElsewhere):
+            return NoResource()
+        secure = path == b"https"
+        port = USUAL_PORTS[secure] if place.port is None else place.port
+        request.moveTo(place.host, port, secure)
+        names = request.path[1:].split(b"/")[len(request.prepath) + 1 :]
+        request.path = b"/" + b"/".join(names)
+        _, mark, query = request.uri.partition(b"?")
+        request.uri = request.path + mark + query
+        request.prepath.clear()
+        del request.postpath[0]
+        return request.site.getResourceFor(request)
+
+
+def _place(names: list[bytes]) -> Host | None:
+    """The first of these names, if it is a host and others follow."""
+    try:
+        place = parseHost(names[0]) if len(names) > 1 else None
+    except ValueError:
+        return None
+    return place if place is not None and place.host else None
 
 
 def _name(name: bytes | str) -> bytes:

@@ -120,11 +120,14 @@ MAKERS: dict[str, Callable[[Any, Any, argparse.Namespace], Application]] = {
 
 
 def _takes(application: Any, count: int) -> bool:
-    """Whether it can be called with so many arguments, as far as can be known."""
+    """Whether it can be called with so many arguments, as far as can be known.
+
+    What a decorator gives may take others than what it is put on.
+    """
     if not callable(application):
         return False
     try:
-        inspect.signature(application).bind(*range(count))
+        inspect.signature(application, follow_wrapped=False).bind(*range(count))
     except TypeError:
         return False
     except ValueError:  # of what is written in C

@@ -2,6 +2,7 @@
 
 Before the reactor stops, ports are closed, and factories that know how
 (`allConnectionsClosed`) finish what has begun. What is not finished in time is cut off.
+How far a program is, it tells in a word: STARTING, READY, DRAINING.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from reactorlib.task import deferLater
 logger = logging.getLogger("reactorlib")
 
 
+STARTING, READY, DRAINING = "starting", "ready", "draining"
 LOOK_AGAIN = 0.05  # seconds until connections that nobody sees out are counted again
 
 
@@ -29,7 +31,7 @@ class Drain:
     """What a program serves, to be ended within `grace` seconds.
 
     `waits_for_all`: for connections of any other factory too, until their clients end
-    them; otherwise these are closed at once.
+    them; otherwise these are closed at once. `state` is READY once `opened` was called.
     """
 
     def __init__(self, reactor: Any, grace: float, waits_for_all: bool) -> None:
@@ -38,6 +40,7 @@ class Drain:
         self._waits_for_all = waits_for_all
         self._ports: list[Any] = []
         self._factories: list[Any] = []
+        self.state = STARTING
         reactor.addSystemEventTrigger("before", "shutdown", self._run)
 
     def add(self, port: Any, factory: Any) -> Any:
@@ -47,7 +50,13 @@ class Drain:
             self._factories.append(factory)
         return port
 
+    def opened(self) -> None:
+        """All that is to be served is served."""
+        if self.state == STARTING:
+            self.state = READY
+
     def _run(self) -> Deferred[Any]:
+        self.state = DRAINING
         whole = ensureDeferred(self._finish())
         return whole.addTimeout(self._grace, self._reactor).addErrback(self._too_late)
 
@@ -56,8 +65,13 @@ class Drain:
             if IListeningPort.providedBy(port):
                 await maybeDeferred(port.stopListening)
         closing = [maybeDeferred(factory.allConnectionsClosed) for factory in self._factories]
-        for each in closing:  # and no DeferredList, for which what is cancelled has succeeded
-            await each.addErrback(_other_than_cancelled)
+        try:
+            for each in closing:  # and no DeferredList, for which what is cancelled has succeeded
+                await each.addErrback(_other_than_cancelled)
+        except CancelledError:
+            for each in closing:
+                each.cancel()
+            raise
         while self._waits_for_all and self._is_busy():
             await deferLater(self._reactor, LOOK_AGAIN)
 

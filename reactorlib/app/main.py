@@ -13,15 +13,23 @@ import importlib
 import logging
 import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NoReturn
 
 from reactorlib._version import __version__
 from reactorlib.app import environment
+from reactorlib.app.commands.listening import open_status
 from reactorlib.app.doctor.machine import RESERVED_DESCRIPTORS
+from reactorlib.app.draining import Drain
 from reactorlib.app.flags import add_flag, add_switch, positive
 from reactorlib.app.mistakes import UserMistake
+from reactorlib.app.status.figures import Subject
+from reactorlib.app.status.socket import identity, offered
+from reactorlib.app.status.sources import OwnView
 from reactorlib.app.workers import supervising, worker
+from reactorlib.app.workers.sockets import inherited
 from reactorlib.backends import registry
+from reactorlib.defer import succeed
 from reactorlib.error import BackendUnavailable, CannotListenError, NoSuchReactor
 
 logger = logging.getLogger("reactorlib")
@@ -41,6 +49,7 @@ COMMANDS = {
     "forward": "reactorlib.app.commands.forward",
     "run": "reactorlib.app.commands.run",
     "doctor": "reactorlib.app.commands.doctor",
+    "top": "reactorlib.app.commands.top",
 }
 
 LEVELS = ("critical", "error", "warning", "info", "debug")
@@ -196,19 +205,28 @@ def _serve(options: argparse.Namespace) -> None:
     reactor: Any = importlib.import_module("reactorlib").reactor
     if "prepare" in options and not options.prepare(reactor, options):
         return
-    workers = getattr(options, "workers", None)
-    told = worker.join(reactor)
-    options.is_worker = told
-    if workers is not None and not told:
+    told = inherited()
+    options.is_worker = told is not None
+    connections = options.max_connections
+    are_ready: Any = None
+    if told is not None:
+        are_ready = worker.join(reactor, told).tell_ready
+        if connections is not None:
+            connections = told.share(connections, options.workers)
+    elif getattr(options, "workers", None) is not None:
         supervising.run(reactor, options)
         return
-    connections = options.max_connections
-    if told and connections is not None:
-        connections = -(-connections // workers)
     reactor.maxWriteBuffer = options.max_write_buffer
     _apply_limits(reactor, connections)
-    options.start(reactor, options)
-    reactor.run()
+    options.drain = Drain(reactor, options.graceful_timeout, options.is_worker)
+    view = partial(OwnView, Subject(reactor, options.command))
+    if not options.is_worker:
+        open_status(reactor, options, view, options.drain)
+    serves = options.start(reactor, options) or succeed(None)
+    if are_ready is not None:
+        serves.addCallback(lambda _: reactor.callWhenRunning(are_ready))
+    with offered(reactor, partial(identity, options.command), view):
+        reactor.run()
 
 
 def _apply_limits(reactor: Any, connections: int | None) -> None:

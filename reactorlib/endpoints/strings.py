@@ -76,6 +76,11 @@ def quoteStringArgument(argument: str) -> str:
     return argument
 
 
+def isKind(name: str) -> bool:
+    """Whether there are endpoints of that kind."""
+    return _find(name) is not None
+
+
 def unparse(args: tuple[str, ...], kwargs: dict[str, str]) -> str:
     """The string that has these fields."""
     named = (f"{quoteStringArgument(name)}={quoteStringArgument(kwargs[name])}" for name in kwargs)

@@ -6,8 +6,7 @@ from typing import Any
 
 from zope.interface import implementer
 
-from reactorlib.endpoints import fields
-from reactorlib.endpoints.tcp import HostnameEndpoint, TCPParser
+from reactorlib.endpoints.tcp import TCPParser
 from reactorlib.endpoints.tls import (
     TLSClientEndpoint,
     TLSServerEndpoint,
@@ -65,6 +64,5 @@ class TLSParser:
         if certificate is not None:
             own = PrivateCertificate(privateKey or certificate, certificate)
         options = optionsForClientTLS(hostname or host, trustRoots, own)
-        seconds, binding = fields.seconds(timeout), fields.binding(bindAddress)
-        endpoint = HostnameEndpoint(reactor, host, fields.port(port), seconds, binding)
+        endpoint = TCPParser().parseStreamClient(reactor, host, port, timeout, bindAddress)
         return wrapClientTLS(options, endpoint)

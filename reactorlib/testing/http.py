@@ -296,12 +296,20 @@ class MemoryChanRequest:
         if self._begun:
             raise RuntimeError("the answer has begun already")
 
-    def writeHeaders(self, code: int, headers: Headers, message: bytes | None = None) -> None:
+    def writeHeaders(
+        self,
+        code: int,
+        headers: Headers,
+        message: bytes | None = None,
+        length: int | None = None,
+    ) -> None:
         if self._over:
             return
         self._expect_no_head()
         status_line(code, message)
-        length = self._checked_length(code, headers)
+        announced = self._checked_length(code, headers)
+        if announced is not None:
+            length = announced
         sent = _sent(headers)
         self._begun = True
         self._switching = self._switches(code)
@@ -350,7 +358,7 @@ class MemoryChanRequest:
         if not (self._bodiless or self._switching):
             self._leave(self.transport.write, data)
 
-    def mentions(self, word: bytes) -> bool:
+    def mentions(self, *words: bytes) -> bool:
         return True
 
     def sendFile(self, file: Any, offset: int, count: int) -> None:

@@ -120,7 +120,7 @@ class LinkReactor:
     def _dispatch(self, sink: Sink, kind: int, number: int, data: bytes) -> None:
         try:
             if kind != DATA:
-                sink.event(kind, number, 0)
+                sink.event(kind, number, len(data))
             elif sink.receiving:
                 sink.protocol.dataReceived(data)
             else:

@@ -361,6 +361,6 @@ class Wire:
 
     def _lost(self, end: End, number: int) -> None:
         if not end.lingering:
-            self._record(LOST, end, number)
+            self._record(LOST, end, number, bytes(end.output))
         end.gone = True
         del self._ends[end.handle]

@@ -145,6 +145,8 @@ def start_up(bench: Bench, program: Program) -> Sample:
 
 def exchange_sample(result: dict[str, float]) -> Sample:
     """The figures of one line that the load generator printed."""
+    if not result["operations"]:
+        raise BenchError(f"nothing was answered within {result['seconds']:.1f} s")
     window_ns = result["seconds"] * 1e9
     return {
         "cost_us": result["server_ns"] / result["operations"] / 1e3,

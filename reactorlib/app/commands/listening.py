@@ -1,28 +1,41 @@
 """What commands share that listen: where, and whether with TLS.
 
 `--listen` names any number of endpoints. Without it there is one TCP port, which the
-command's own arguments and the TLS flags describe.
+command's own arguments and the TLS flags describe. `--status` names one more, which tells
+how the process does: it is opened first, and open until the process ends.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib
 import os
 import sys
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from reactorlib.address import UNIXAddress
 from reactorlib.app.draining import Drain
-from reactorlib.app.flags import add_flag, add_repeated_flag, port_number, positive, seconds
+from reactorlib.app.flags import (
+    add_flag,
+    add_repeated_flag,
+    address,
+    port_number,
+    positive,
+    seconds,
+)
 from reactorlib.app.mistakes import UserMistake
-from reactorlib.endpoints.strings import InvalidEndpoint, serverFromString, unparse
+from reactorlib.defer import Deferred, gatherResults
+from reactorlib.endpoints.strings import InvalidEndpoint, isKind, serverFromString, unparse
 from reactorlib.error import NoProtocol, ReactorNotRunning
 from reactorlib.failure import Failure
 from reactorlib.interfaces import IListeningPort
 from reactorlib.protocol import Factory
 from reactorlib.protocols.wrapping import WrappingFactory
+
+STATUS = "reactorlib.app.status.page"  # loaded when it is asked for: it brings the web server
 
 # Each with the field of a `tls` endpoint.
 TLS_FLAGS = {
@@ -86,6 +99,28 @@ def add_endpoint_flags(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="at the end, let connections finish for so long, default 30",
     )
+    add_flag(
+        parser,
+        "--status",
+        type=status_place,
+        metavar="ADDRESS",
+        help="tell browsers, Prometheus and health checks there how it does: HOST:PORT, PORT "
+        "for this machine only, or an endpoint such as unix:/run/status.sock",
+    )
+
+
+def status_place(text: str) -> str:
+    """The endpoint of HOST:PORT or PORT, or of a description of one."""
+    first, colon, _ = text.partition(":")
+    if colon and first[:1].isalpha() and isKind(first):
+        return text
+    try:
+        host, port = address(text if colon else f"127.0.0.1:{text}")
+    except argparse.ArgumentTypeError as mistake:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is neither HOST:PORT, PORT nor an endpoint: {mistake}"
+        ) from mistake
+    return unparse(("tcp", str(port)), {"interface": host} if host else {})
 
 
 def count_of_workers(text: str) -> int:
@@ -103,9 +138,25 @@ def listen(reactor: Any, options: argparse.Namespace, factory: Any) -> None:
     """Listen as the flags say, and print where. Raises UserMistake, CannotListenError."""
     if options.listen == ["stdio"]:
         factory = _OnlyConnection(factory)
-    drain = Drain(reactor, options.graceful_timeout, options.is_worker)
-    for description in descriptions(options):
-        _listen(reactor, options, description, factory, drain)
+    drain: Drain = options.drain
+    opened = [
+        _listen(reactor, options, description, factory, partial(drain.add, factory=factory))
+        for description in descriptions(options)
+    ]
+    gatherResults(opened).addCallback(lambda _: drain.opened())
+
+
+def open_status(
+    reactor: Any, options: argparse.Namespace, open_view: Callable[[], Any], program: Any
+) -> None:
+    """Have what views tell served where the flag says, until the end. `program` has a `state`.
+
+    Raises as listen does.
+    """
+    if options.status is not None:
+        page = importlib.import_module(STATUS)
+        site = page.site(options.command, reactor, open_view, lambda: program.state)
+        _listen(reactor, options, options.status, site, _uncounted, "status")
 
 
 def descriptions(options: argparse.Namespace) -> list[str]:
@@ -125,13 +176,15 @@ def check_places(reactor: Any, options: argparse.Namespace) -> None:
     """See whether they are endpoints, with all that they need. Raises UserMistake."""
     for description in descriptions(options):
         _endpoint(reactor, options, description)
+    if options.status is not None:
+        _endpoint(reactor, options, options.status)
 
 
 def open_places(opener: Any, options: argparse.Namespace) -> None:
     """Open all of them for processes that will serve them, and print where."""
     for description in descriptions(options):
         try:
-            _listen(opener, options, description, Factory(), None)
+            _listen(opener, options, description, Factory(), lambda port: port)
         except UserMistake as mistake:
             if not isinstance(mistake.__cause__, NoProtocol):  # nothing to accept from
                 raise
@@ -166,18 +219,32 @@ def _attribute(flag: str) -> str:
 
 
 def _listen(
-    reactor: Any, options: argparse.Namespace, description: str, factory: Any, drain: Drain | None
-) -> None:
+    reactor: Any,
+    options: argparse.Namespace,
+    description: str,
+    factory: Any,
+    keep: Callable[[Any], Any],
+    name: str = "",
+) -> Deferred[None]:
+    """Fires when it listens. `keep` is given the port, and gives it back.
+
+    `name` is what serves there, if not the command.
+    """
     failures: list[Failure] = []
-    listening = _endpoint(reactor, options, description).listen(factory)
-    if drain is not None:
-        listening.addCallback(drain.add, factory)
+    listening = _endpoint(reactor, options, description).listen(factory).addCallback(keep)
     if not options.is_worker:
-        listening.addCallback(partial(_announce, reactor, options.command))
+        listening.addCallback(partial(_announce, reactor, name or options.command))
     listening.addErrback(failures.append)
     if failures:
         _raise(failures[0])
-    listening.addBoth(lambda _: end(reactor, failures))
+    done: Deferred[None] = listening.addBoth(lambda _: end(reactor, failures))
+    return done
+
+
+def _uncounted(port: Any) -> Any:
+    """Who asks how a program does must learn it when that can take nobody else, too."""
+    port.counted = False
+    return port
 
 
 def _endpoint(reactor: Any, options: argparse.Namespace, description: str) -> Any:
@@ -185,7 +252,8 @@ def _endpoint(reactor: Any, options: argparse.Namespace, description: str) -> An
         return serverFromString(reactor, description)
     except InvalidEndpoint as mistake:
         wrong_usage = isinstance(mistake.__cause__, ValueError)
-        text = str(mistake) if options.listen else mistake.reason  # flags are not quoted
+        is_written = description in (*options.listen, options.status)
+        text = str(mistake) if is_written else mistake.reason  # other flags are not quoted
         raise UserMistake(text, 2 if wrong_usage else 1) from mistake
 
 

@@ -6,8 +6,9 @@ import argparse
 import importlib
 import inspect
 import os
-import runpy
 import sys
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_file_location
 from typing import Any
 
 from reactorlib.app.commands.listening import add_listening_flags, listen
@@ -34,6 +35,7 @@ def start(reactor: Any, options: argparse.Namespace) -> None:
         if options.workers is not None:
             raise UserMistake(f"--workers is for a factory; {options.program} is a function", 2)
         target(reactor)
+        options.drain.opened()
     else:
         raise UserMistake(
             f"{options.program} is neither a factory (it has no buildProtocol) nor a function"
@@ -57,10 +59,30 @@ def _is_path(place: str) -> bool:
 
 
 def _from_file(path: str) -> dict[str, Any]:
+    """Load it anew, from its source, as the module that others find by its name."""
     if not os.path.isfile(path):
         raise UserMistake(f"there is no file {path}")
-    sys.path.insert(0, os.path.dirname(os.path.abspath(path)))
-    return runpy.run_path(path)
+    path = os.path.abspath(path)
+    sys.path.insert(0, os.path.dirname(path))
+    name = _name_for(path)
+    loader = SourceFileLoader(name, path)
+    spec = spec_from_file_location(name, path, loader=loader)
+    assert spec is not None
+    module = sys.modules[name] = module_from_spec(spec)
+    try:
+        exec(loader.source_to_code(loader.get_data(path), path), vars(module))
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return vars(module)
+
+
+def _name_for(path: str) -> str:
+    """As an import would call it; with its ending, if a module of that name is there already."""
+    file = os.path.basename(path)
+    name = file.removesuffix(".py")
+    other = sys.modules.get(name)
+    return name if other is None or getattr(other, "__file__", None) == path else file
 
 
 def _from_module(name: str) -> dict[str, Any]:

@@ -19,8 +19,9 @@ from reactorlib.app.commands.listening import (
 from reactorlib.app.flags import add_flag, add_switch, positive, some_seconds
 from reactorlib.app.mistakes import UserMistake
 from reactorlib.app.settings import describe
-from reactorlib.app.website import WebSite, endAfter
+from reactorlib.app.website import Farewell, endAfter
 from reactorlib.app.welcome import Welcome
+from reactorlib.defer import Deferred
 from reactorlib.endpoints.strings import unparse
 from reactorlib.error import CannotListenError
 from reactorlib.failure import Failure
@@ -28,6 +29,7 @@ from reactorlib.protocols.http.accesslog import FORMATS, AccessLog, access
 from reactorlib.protocols.http.channel import HTTPChannel
 from reactorlib.protocols.http.factory import HTTPFactory
 from reactorlib.protocols.http.forwarded import believing
+from reactorlib.protocols.http.server import Site
 
 CONNECTIONS = 10_000
 KEEP_ALIVE = float(HTTPChannel.betweenRequestsTimeOut)
@@ -149,7 +151,8 @@ def _name_place(options: argparse.Namespace) -> None:
         options.listen = [f"fd:{options.fd}"]
 
 
-def start(reactor: Any, options: argparse.Namespace) -> None:
+def start(reactor: Any, options: argparse.Namespace) -> Deferred[None] | None:
+    """Serve. An application that takes its time to start is waited for."""
     site, application = _site(reactor, options)
     if options.access_log:
         _log(site, options.access_log_format)
@@ -157,13 +160,16 @@ def start(reactor: Any, options: argparse.Namespace) -> None:
         endAfter(options.limit_max_requests, site, reactor)
     if application.lifespan is None:
         listen(reactor, options, site)
-        return
+        return None
+    serves: Deferred[None] = Deferred()
     failures: list[Failure] = []
+    Farewell(reactor, application.lifespan, options.graceful_timeout)
     begun = application.lifespan.startup().addCallback(lambda _: listen(reactor, options, site))
-    begun.addErrback(failures.append)
+    begun.addCallback(serves.callback).addErrback(failures.append)
     if failures:
         _tell(failures[0])
     begun.addCallback(lambda _: end(reactor, failures))
+    return serves
 
 
 def _tell(failure: Failure) -> None:
@@ -183,7 +189,7 @@ def _site(reactor: Any, options: argparse.Namespace) -> tuple[HTTPFactory, Appli
     if name is None:
         return HTTPFactory(Welcome.on(reactor.name), **settings), Application(None)
     application = make(name, reactor, options)
-    return WebSite(application, **settings), application
+    return Site(application.resource, **settings), application
 
 
 def _forwarding(options: argparse.Namespace) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,8 +73,18 @@ class Opener:
 
     def __init__(self, reactor: Any, workers: int) -> None:
         self._reactor = reactor
-        self._workers = workers
+        self.workers = workers
         self.opened: list[Opened] = []
+        self._when_served: list[Callable[[], object]] = []
+
+    def callWhenRunning(self, callable: Callable[[], object]) -> None:
+        """Call it when workers serve what was opened."""
+        self._when_served.append(callable)
+
+    def is_served(self) -> None:
+        """They do."""
+        for each in self._when_served:
+            each()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._reactor, name)
@@ -90,9 +101,9 @@ class Opener:
         """Open a port for each worker."""
         sockets: list[socket.socket] = []
         number = port
-        each_has_one = hasattr(socket, "SO_REUSEPORT") and self._workers > 1
+        each_has_one = hasattr(socket, "SO_REUSEPORT") and self.workers > 1
         try:
-            for _ in range(self._workers if each_has_one else 1):
+            for _ in range(self.workers if each_has_one else 1):
                 shared = tcp.Port(
                     number, None, backlog, interface, self._reactor, reusePort or each_has_one
                 )
@@ -139,19 +150,25 @@ class Opener:
 
 @dataclass(frozen=True)
 class Inheritance:
-    """What a worker is told of the descriptors that it inherits.
+    """What a worker is told of its place among others, and of what it inherits.
 
-    `control` leads to its supervisor. `places` are the sockets that ports will ask for.
-    `names` are those of descriptors that systemd gave, from 3 on.
+    `slot` is its number, from 0 on. `control` is the descriptor that leads to its
+    supervisor. `places` are the sockets that ports will ask for. `names` are those of
+    descriptors that systemd gave, from 3 on.
     """
 
+    slot: int
     control: int
     places: dict[int, Place]
     names: tuple[str, ...] = ()
 
+    def share(self, whole: int, workers: int) -> int:
+        """This worker's part of a number: all parts together are that number."""
+        return whole // workers + (self.slot < whole % workers)
+
     def environment(self) -> dict[str, str]:
         """The variable that tells it to a child of this process."""
-        told = [os.getpid(), self.control, list(self.places.items()), self.names]
+        told = [os.getpid(), self.slot, self.control, list(self.places.items()), self.names]
         return {VARIABLE: json.dumps(told)}
 
 
@@ -163,7 +180,8 @@ def inherited() -> Inheritance | None:
     text = os.environ.pop(VARIABLE, "")
     if not text:
         return None
-    parent, control, places, names = json.loads(text)
+    parent, slot, control, places, names = json.loads(text)
     if parent != os.getppid():
         raise UserMistake("the process that supervised this worker has gone")
-    return Inheritance(control, {number: tuple(place) for number, place in places}, tuple(names))
+    by_number = {number: tuple(place) for number, place in places}
+    return Inheritance(slot, control, by_number, tuple(names))

@@ -4,36 +4,40 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
+from functools import partial
 from typing import Any
 
-from reactorlib.app.commands.listening import open_places
+from reactorlib.app.commands.listening import open_places, open_status
 from reactorlib.app.mistakes import UserMistake
+from reactorlib.app.status.socket import identity, offered
+from reactorlib.app.status.sources import WorkersView
+from reactorlib.app.workers.command import Command
 from reactorlib.app.workers.sockets import Opener
-from reactorlib.app.workers.supervisor import Supervisor
-
-TO_BE_KILLED = 5.0  # seconds beyond the grace that workers give their connections
+from reactorlib.app.workers.supervisor import TO_BE_KILLED, Supervisor
 
 
 def run(reactor: Any, options: argparse.Namespace) -> None:
     """Open what the flags name, and keep workers on it until a signal ends this process."""
+    if options.max_connections is not None and options.max_connections < options.workers:
+        text = f"--max-connections {options.max_connections} is not one for each of --workers"
+        raise UserMistake(f"{text} {options.workers}", 2)
     opener = Opener(reactor, options.workers)
     try:
         open_places(opener, options)
+        command = [sys.executable, "-m", "reactorlib", *options.arguments]
         supervisor = Supervisor(
             reactor,
-            [sys.executable, "-m", "reactorlib", *options.arguments],
-            opener.opened,
+            Command(command, opener.opened, os.environ),
             options.workers,
-            os.environ,
             options.graceful_timeout + TO_BE_KILLED,
+            opener.is_served,
         )
-        reactor.callWhenRunning(supervisor.start)
-        reactor.addSystemEventTrigger("before", "shutdown", supervisor.end)
-        signal.signal(signal.SIGHUP, lambda *_: reactor.callFromThread(supervisor.reload))
-        reactor.run()
-        supervisor.kill()
+        view = partial(WorkersView, reactor, supervisor.processes)
+        open_status(reactor, options, view, supervisor)
+        who = partial(identity, options.command, supervisor.processes)
+        with offered(reactor, who, view):
+            supervisor.run()
     finally:
         opener.close()
     if supervisor.failed is not None:

@@ -18,11 +18,10 @@ import contextlib
 import logging
 import signal
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import Any
 
-from reactorlib import systemd
-from reactorlib.app.workers.sockets import Inheritance, Opened
+from reactorlib.app.draining import DRAINING, READY, STARTING
 from reactorlib.defer import Deferred
 from reactorlib.error import ProcessExitedAlready, ReactorNotRunning
 from reactorlib.failure import Failure
@@ -32,6 +31,7 @@ logger = logging.getLogger("reactorlib")
 
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 10.0
+TO_BE_KILLED = 8.0  # seconds beyond the grace that workers give their connections
 STEADY = 10.0  # seconds after which a worker is not taken to have failed at its start
 LATE = 30.0  # seconds after which one that is not ready is worth a warning
 
@@ -59,6 +59,10 @@ class Line:
         self._reactor.removeReader(self)
         self._socket.close()
 
+    def forget(self) -> None:
+        """In a forked child, with the reactor of its parent: close this copy."""
+        self._socket.close()
+
     def connectionLost(self, reason: Any) -> None:
         """The reactor has lost it."""
 
@@ -67,54 +71,30 @@ class Line:
 
 
 class Worker(ProcessProtocol):
-    """One process. `ready` is true once it serves."""
+    """One process. `ready` is true once it serves; `line` leads to it."""
 
     def __init__(self, supervisor: Supervisor, slot: int) -> None:
         self.slot = slot
         self.ready = False
-        self._supervisor = supervisor
+        self.supervisor = supervisor
+        self.line = Line(supervisor.reactor, self._is_ready)
         self._began = supervisor.reactor.seconds()
-        self._line = Line(supervisor.reactor, self._is_ready)
         self._timer = supervisor.reactor.callLater(LATE, self._is_late)
 
-    def start(
-        self, command: Sequence[str], opened: Sequence[Opened], env: Mapping[str, str]
-    ) -> None:
+    def start(self) -> None:
         """Start it, with its sockets. Raises OSError, and leaves nothing, if it cannot be."""
         try:
-            self._spawn(command, opened, env)
+            self.supervisor.launch(self)
         except BaseException:
-            self._forget()
+            self._end_watch()
             raise
         finally:
-            self._line.workers.close()
-
-    def _spawn(
-        self, command: Sequence[str], opened: Sequence[Opened], env: Mapping[str, str]
-    ) -> None:
-        names = systemd.inherited().pairs()
-        targets = {descriptor: descriptor for descriptor in (0, 1, 2)}
-        targets |= {descriptor: descriptor for _, descriptor in names}
-        places = {}
-        for each in opened:
-            mine = each.for_worker(self.slot).fileno()
-            if each.descriptor is not None:  # the worker knows it by its number
-                targets[each.descriptor] = mine
-            else:
-                number = max(targets) + 1
-                targets[number] = mine
-                places[number] = each.place
-        control = max(targets) + 1
-        targets[control] = self._line.workers.fileno()
-        told = Inheritance(control, places, tuple([name for name, _ in names]))
-        environment = {**env, **told.environment()}
-        reactor = self._supervisor.reactor
-        reactor.spawnProcess(self, command[0], command, environment, childFDs=targets)
+            self.line.workers.close()
 
     @property
     def age(self) -> float:
         """Seconds since it was started."""
-        age: float = self._supervisor.reactor.seconds() - self._began
+        age: float = self.supervisor.reactor.seconds() - self._began
         return age
 
     def signal(self, number: int) -> None:
@@ -126,7 +106,7 @@ class Worker(ProcessProtocol):
         """Tell it to end, and kill it if it has not within `grace` seconds."""
         self.signal(signal.SIGTERM)
         self._cancel_timer()
-        self._timer = self._supervisor.reactor.callLater(grace, self.kill)
+        self._timer = self.supervisor.reactor.callLater(grace, self.kill)
 
     def kill(self) -> None:
         """End it at once."""
@@ -136,7 +116,7 @@ class Worker(ProcessProtocol):
     def _is_ready(self) -> None:
         if not self.ready:
             self.ready = True
-            self._supervisor.is_ready(self)
+            self.supervisor.is_ready(self)
 
     def _is_late(self) -> None:
         if not self.ready:
@@ -147,42 +127,48 @@ class Worker(ProcessProtocol):
                 LATE,
             )
 
-    def _forget(self) -> None:
-        self._line.close()
+    def _end_watch(self) -> None:
+        self.line.close()
         self._cancel_timer()
 
     def _cancel_timer(self) -> None:
         if self._timer.active():
             self._timer.cancel()
 
+    def forget(self) -> None:
+        """In a worker that was forked: close the supervisor's side of this one."""
+        self.line.forget()
+        if self.transport is not None:
+            self.transport.forget()
+
     def processEnded(self, reason: Failure) -> None:
-        self._forget()
-        self._supervisor.has_ended(self, reason)
+        self._end_watch()
+        self.supervisor.has_ended(self, reason)
 
 
 class Supervisor:
-    """Keeps `count` workers, each a run of `command`, on sockets that were opened.
+    """Keeps `count` workers, which `launch` starts.
 
+    `launch` raises OSError if the system has no room for one more process now. `served`
+    is called once: when each of them has been ready, and so all sockets are served.
     `failed` is the exit code of a worker that could not begin, else None.
     """
 
     def __init__(
         self,
         reactor: Any,
-        command: Sequence[str],
-        opened: Sequence[Opened],
+        launch: Callable[[Worker], object],
         count: int,
-        env: Mapping[str, str],
         grace: float,
+        served: Callable[[], object] = lambda: None,
     ) -> None:
         self.reactor = reactor
+        self.launch = launch
         self.failed: int | None = None
         self.workers: dict[int, Worker] = {}  # by slot: those that shall stay
-        self._command = command
-        self._opened = opened
         self._count = count
-        self._env = env
         self._grace = grace
+        self._served = served
         self._all: set[Worker] = set()
         self._replacement: Worker | None = None  # takes its slot over when it is ready
         self._replacing: list[int] = []  # slots whose workers are to be replaced after that
@@ -191,10 +177,32 @@ class Supervisor:
         self._proven: set[int] = set()  # slots in which a worker has been ready
         self._ending: Deferred[None] | None = None
 
+    def run(self) -> None:
+        """Run the reactor, and keep workers until a signal ends it, or none can begin."""
+        self.reactor.callWhenRunning(self.start)
+        self.reactor.addSystemEventTrigger("before", "shutdown", self.end)
+        before = signal.signal(signal.SIGHUP, lambda *_: self.reactor.callFromThread(self.reload))
+        try:
+            self.reactor.run()
+        finally:
+            signal.signal(signal.SIGHUP, before)
+        self.kill()
+
     def start(self) -> None:
         """Start all workers."""
         for slot in range(self._count):
             self._begin(slot)
+
+    def processes(self) -> dict[int, int]:
+        """The number of each worker, by its process; those too that come or go."""
+        return {worker.transport.child: worker.slot for worker in self._all}
+
+    @property
+    def state(self) -> str:
+        """READY while at least one of those that shall stay serves."""
+        if self._is_ending:
+            return DRAINING
+        return READY if any(each.ready for each in self.workers.values()) else STARTING
 
     def _begin(self, slot: int) -> None:
         self._again.pop(slot, None)
@@ -210,7 +218,7 @@ class Supervisor:
         """A new worker, or None if the system has no room for one now."""
         try:
             worker = Worker(self, slot)
-            worker.start(self._command, self._opened, self._env)
+            worker.start()
         except OSError as problem:
             logger.error("Worker %d cannot be started: %s", slot, problem)
             return None
@@ -223,7 +231,10 @@ class Supervisor:
 
     def is_ready(self, worker: Worker) -> None:
         """A worker serves: the one it replaces may leave."""
-        self._proven.add(worker.slot)
+        if worker.slot not in self._proven:
+            self._proven.add(worker.slot)
+            if len(self._proven) == self._count:
+                self._served()
         if worker is self._replacement:
             self._replacement = None
             old = self.workers.get(worker.slot)
@@ -306,6 +317,12 @@ class Supervisor:
         for worker in self._all:
             worker.leave(self._grace)
         return self._ending
+
+    def forget(self) -> None:
+        """In a worker that was forked: close all that is the supervisor's."""
+        for worker in self._all:
+            worker.forget()
+        self.reactor.disown()
 
     def kill(self) -> None:
         """End those that are left at once."""

@@ -17,7 +17,7 @@ import socket
 from typing import Any
 
 from reactorlib.app.mistakes import UserMistake
-from reactorlib.app.workers.sockets import inherited
+from reactorlib.app.workers.sockets import Inheritance
 from reactorlib.error import ReactorNotRunning
 
 READY = b"."
@@ -39,7 +39,7 @@ class Control:
         return self._descriptor
 
     def tell_ready(self) -> None:
-        """All ports are open, and signals are handled."""
+        """All ports are open, the application has started, and signals are handled."""
         self._die_with_supervisor(False)
         os.write(self._descriptor, READY)
 
@@ -61,11 +61,8 @@ class Control:
         return "worker"
 
 
-def join(reactor: Any) -> bool:
-    """If this process is a worker, have the reactor serve what it inherits."""
-    told = inherited()
-    if told is None:
-        return False
+def join(reactor: Any, told: Inheritance) -> Control:
+    """Have the reactor serve what this process inherits; gives the line to its supervisor."""
     for number, place in told.places.items():
         os.set_inheritable(number, False)
         reactor.inherited.setdefault(place, []).append(socket.socket(fileno=number))
@@ -75,5 +72,4 @@ def join(reactor: Any) -> bool:
         os.environ["LISTEN_FDNAMES"] = ":".join(told.names)
     reactor.secondSignalEndsAtOnce = False
     signal.signal(signal.SIGHUP, lambda *_: None)  # not SIG_IGN, which its children would inherit
-    reactor.callWhenRunning(Control(reactor, told.control).tell_ready)
-    return True
+    return Control(reactor, told.control)

@@ -14,6 +14,7 @@ failure of the test after `patience` seconds.
 
 from __future__ import annotations
 
+import logging
 import socket
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -84,6 +85,12 @@ class ContractBase:
         yield make
         for each in sockets:
             each.close()
+
+    @pytest.fixture
+    def log(self, caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+        """What the package logs, from warnings on."""
+        caplog.set_level(logging.WARNING, logger="reactorlib")
+        return caplog
 
     def run_until(self, reactor: Any, deferred: Any) -> Any:
         """Run the reactor until a Deferred fires; return its result, or raise its failure.

@@ -111,9 +111,10 @@ class CoreContract(ContractBase):
     def test_runs_again_after_crash(self, reactor: Any) -> None:
         calls: list[int] = []
         reactor.callLater(0, reactor.crash)
-        reactor.callLater(0.01, calls.append, 1)
-        reactor.callLater(0.02, reactor.stop)
+        later = reactor.callLater(2 * self.patience, calls.append, 1)
         self.run_guarded(reactor)
+        later.reset(0)
+        reactor.callLater(0, reactor.stop)
         self.run_guarded(reactor)
         assert calls == [1]
 

@@ -13,6 +13,7 @@ from reactorlib.testing.contract.engine_files import EngineFiles
 from reactorlib.testing.contract.engine_listeners import EngineListeners
 from reactorlib.testing.contract.engine_output import EngineOutput
 from reactorlib.testing.contract.engine_streams import EngineStreams
+from reactorlib.testing.contract.engine_survey import EngineSurvey
 from reactorlib.testing.contract.engine_terminals import EngineTerminals
 from reactorlib.testing.contract.engine_watching import EngineWatching
 
@@ -23,6 +24,7 @@ class EngineContract(
     EngineEnds,
     EngineFiles,
     EngineListeners,
+    EngineSurvey,
     EngineTerminals,
     EngineWatching,
     EngineCalls,

@@ -10,6 +10,7 @@ import select
 import socket
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
@@ -57,13 +58,31 @@ class Exchanged(Request):
         self.reason = reason
 
 
+@dataclass(frozen=True)
+class Head:
+    """Of the request under test; `behind` another one."""
+
+    method: bytes
+    headers: Pairs
+    version: tuple[int, int]
+    has_body: bool
+    behind: bool
+
+    def written(self) -> bytes:
+        target = b"example:80" if self.method == b"CONNECT" else b"/"
+        lines = [b"%b %b HTTP/%d.%d" % (self.method, target, *self.version), b"Host: example"]
+        lines += [b"%b: %b" % pair for pair in self.headers]
+        if self.has_body:
+            lines.append(b"Transfer-Encoding: chunked")
+        return b"\r\n".join([*lines, b"", b""])
+
+
 class Exchange(ABC):
     """One request. `plenty`: a body that does not fit while the client does not read."""
 
     plenty: bytes
     request: Any
 
-    @abstractmethod
     def start(
         self,
         process: Process,
@@ -78,6 +97,12 @@ class Exchange(ABC):
 
         `behind`: another request is worked on before it, until `take_turn`.
         """
+        self.begin(Head(method, headers, version, has_body, behind), self.make(process))
+        return self.request
+
+    @abstractmethod
+    def begin(self, head: Head, make: Callable[..., Any]) -> None:
+        """Have a head come; `make` is the requestFactory."""
 
     @abstractmethod
     def deliver(self, data: bytes) -> None:
@@ -139,25 +164,16 @@ class MemoryExchange(Exchange):
 
     plenty = b"x" * 200_000
 
-    def start(
-        self,
-        process: Process,
-        method: bytes = b"GET",
-        headers: Pairs = (),
-        version: tuple[int, int] = (1, 1),
-        *,
-        has_body: bool = False,
-        behind: bool = False,
-    ) -> Any:
-        fields = {b"Host": b"example", **dict(headers)}
-        if has_body:
+    def begin(self, head: Head, make: Callable[..., Any]) -> None:
+        fields = {b"Host": b"example", **dict(head.headers)}
+        if head.has_body:
             fields[b"Transfer-Encoding"] = b"chunked"
-        made = self.make(process)
-        self.carrier = MemoryChanRequest(made, method, b"/", fields, version, queued=behind)
+        self.carrier = MemoryChanRequest(
+            make, head.method, b"/", fields, head.version, queued=head.behind
+        )
         self.carrier.begin()
-        if not has_body:
+        if not head.has_body:
             self.carrier.endBody()
-        return self.request
 
     def deliver(self, data: bytes) -> None:
         self.carrier.deliver(data)
@@ -216,34 +232,18 @@ class ChannelExchange(Exchange):
 
     came: bytearray
 
-    def start(
-        self,
-        process: Process,
-        method: bytes = b"GET",
-        headers: Pairs = (),
-        version: tuple[int, int] = (1, 1),
-        *,
-        has_body: bool = False,
-        behind: bool = False,
-    ) -> Any:
-        self._method = method
-        self._behind = behind
+    def begin(self, head: Head, make: Callable[..., Any]) -> None:
+        self._head = head
         self.came = bytearray()
         self.request = None
-        target = b"example:80" if method == b"CONNECT" else b"/"
-        lines = [b"%b %b HTTP/%d.%d" % (method, target, *version), b"Host: example"]
-        lines += [b"%b: %b" % pair for pair in headers]
-        if has_body:
-            lines.append(b"Transfer-Encoding: chunked")
-        self.connect(HTTPFactory(self.make(process)))
-        if behind:
+        self.connect(HTTPFactory(make))
+        if head.behind:
             self.send(BEFORE)
             self.until(lambda: hasattr(self, "before"))
-        self.send(b"\r\n".join([*lines, b"", b""]))
+        self.send(head.written())
         self.until(lambda: self.request is not None and self.request.calls)
-        if not has_body:
+        if not head.has_body:
             self.until(lambda: len(self.request.calls) > 1 or self.request.finished)
-        return self.request
 
     @abstractmethod
     def connect(self, factory: HTTPFactory) -> None:
@@ -265,11 +265,11 @@ class ChannelExchange(Exchange):
 
     def answer(self) -> Answer:
         data = bytes(self.came)
-        if self._behind:
+        if self._head.behind:
             first, data = read_answer(data, b"GET", False)
             if not first.whole:
                 return Answer()
-        return read_answer(data, self._method, bool(self.ended()))[0]
+        return read_answer(data, self._head.method, bool(self.ended()))[0]
 
 
 class StringExchange(ChannelExchange):

@@ -107,6 +107,28 @@ class SystemContract(ContractBase):
         self.run_guarded(reactor, installSignalHandlers=True)
         assert not never.called
 
+    def test_a_second_signal_waits_for_no_farewell(
+        self, reactor: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What does not end by itself is given up at once, and told so."""
+
+        class Stays:
+            def leave(self) -> None:
+                told.append("leave")
+
+            def abandon(self) -> None:
+                told.append("abandon")
+                del reactor.sinks[-1]
+
+        told: list[str] = []
+        reactor.sinks[-1] = Stays()
+        monkeypatch.setattr("reactorlib.base.FAREWELL", 1e6)
+        reactor.addSystemEventTrigger("before", "shutdown", Deferred)
+        reactor.callLater(0, kill_myself, signal.SIGTERM)
+        reactor.callLater(0.01, kill_myself, signal.SIGTERM)
+        self.run_guarded(reactor, installSignalHandlers=True)
+        assert told == ["leave", "abandon"]
+
     @pytest.mark.parametrize("own", ["function", "ignore"])
     def test_a_programs_own_handler_of_SIGINT_is_respected(self, reactor: Any, own: str) -> None:
         calls: list[int] = []

@@ -6,7 +6,6 @@ the reactor meanwhile, so that a test needs no second thread.
 
 from __future__ import annotations
 
-import logging
 import select
 import socket
 import struct
@@ -21,6 +20,7 @@ from reactorlib.failure import Failure
 from reactorlib.interfaces import IHalfCloseableProtocol
 from reactorlib.protocol import ClientFactory, Protocol
 from reactorlib.testing.contract.base import ContractBase
+from reactorlib.testing.contract.nets import BaseNet
 
 LOOPBACK = "127.0.0.1"
 MEGABYTE = 1 << 20
@@ -128,6 +128,11 @@ class RecordingFactory(ClientFactory):
         self.note("overloaded")
 
 
+def factory_of(build: Any) -> Any:
+    """Itself if it is a factory, else a RecordingFactory of the protocols that it makes."""
+    return build if hasattr(build, "buildProtocol") else RecordingFactory(build)
+
+
 class Refuser(RecordingFactory):
     """A factory that refuses every connection."""
 
@@ -170,20 +175,13 @@ def await_input(*sockets: Any) -> None:
         assert select.select([sock], [], [], 10)[0], f"nothing came to {sock}"
 
 
-class Net:
+class Net(BaseNet):
     """Ports, peers and waiting, for one reactor. `close` ends all it made."""
-
-    def __init__(self, contract: ContractBase, reactor: Any) -> None:
-        self._contract = contract
-        self.reactor = reactor
-        self.ports: list[Any] = []
-        self.sockets: list[socket.socket] = []
 
     def listen(self, build: Any = Recorder, interface: str = LOOPBACK, **options: Any) -> Any:
         """A port that the system chose; `build` makes protocols, or is a factory."""
-        factory = build if hasattr(build, "buildProtocol") else RecordingFactory(build)
-        self.ports.append(self.reactor.listenTCP(0, factory, interface=interface, **options))
-        return self.ports[-1]
+        factory = factory_of(build)
+        return self.keep(self.reactor.listenTCP(0, factory, interface=interface, **options))
 
     def new_socket(self, family: int = socket.AF_INET) -> socket.socket:
         self.sockets.append(socket.socket(family, socket.SOCK_STREAM))
@@ -220,13 +218,6 @@ class Net:
         host = port.getsockname() if isinstance(port, socket.socket) else port.getHost()
         address = (host.host, host.port) if hasattr(host, "host") else host[:2]
         return self.reactor.connectTCP(*address, factory, **options)
-
-    def turn(self, times: int = 3) -> None:
-        for _ in range(times):
-            self.reactor.iterate(0)
-
-    def turn_until(self, condition: Callable[[], object]) -> None:
-        self._contract.turn_until(self.reactor, condition)
 
     def until_lost(self, *protocols: Any) -> None:
         """Turn until connectionLost was called on each Recorder."""
@@ -279,13 +270,6 @@ class Net:
         """Send, and read as much at the same time."""
         return self.read(peer, len(data), data)
 
-    def close(self) -> None:
-        for each in self.sockets:
-            each.close()
-        for port in self.ports:
-            port.stopListening()
-        self.turn_until(lambda: not any(port.connected for port in self.ports))
-
 
 def black_hole(net: Net, address: tuple[str, int] = (LOOPBACK, 0)) -> tuple[str, int]:
     """An address at which a connection is neither made nor refused: a queue that is full."""
@@ -307,9 +291,3 @@ class TCPContractBase(ContractBase):
         net = Net(self, reactor)
         yield net
         net.close()
-
-    @pytest.fixture
-    def log(self, caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
-        """What the package logs, from warnings on."""
-        caplog.set_level(logging.WARNING, logger="reactorlib")
-        return caplog

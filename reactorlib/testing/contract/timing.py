@@ -63,11 +63,11 @@ class TimeContract(ContractBase):
 
     def test_moved_calls_come_at_their_new_time(self, reactor: Any) -> None:
         calls: list[str] = []
-        early = reactor.callLater(0.01, calls.append, "delayed")
         late = reactor.callLater(self.patience, calls.append, "reset")
-        early.delay(0.04)
         late.reset(0.02)
         reactor.callLater(0.03, calls.append, "between")
+        early = reactor.callLater(0.01, calls.append, "delayed")
+        early.delay(0.04)
         self.turn_until(reactor, lambda: len(calls) == 3)
         assert calls == ["reset", "between", "delayed"]
 

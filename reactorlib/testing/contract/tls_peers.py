@@ -22,6 +22,7 @@ from reactorlib.testing.contract.tcp_peers import (
     RecordingFactory,
     TCPContractBase,
     echo,
+    factory_of,
 )
 from reactorlib.testing.contract.transport_networks import TCPNetwork
 from reactorlib.testing.tlspeer import TLSPeer
@@ -78,12 +79,11 @@ class TLSNet(Net):
         contextFactory: Any = None,
         **options: Any,
     ) -> Any:
-        factory = build if hasattr(build, "buildProtocol") else RecordingFactory(build)
+        factory = factory_of(build)
         context = contextFactory or self.server
-        self.ports.append(
+        return self.keep(
             self.reactor.listenSSL(0, factory, context, interface=interface, **options)
         )
-        return self.ports[-1]
 
     def dial(self, port: Any, context: ssl.SSLContext | None = None) -> Any:
         """A peer; the hand-shake is done on both sides."""

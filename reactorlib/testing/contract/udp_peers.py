@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -11,6 +10,7 @@ import pytest
 
 from reactorlib.protocol import DatagramProtocol
 from reactorlib.testing.contract.base import ContractBase
+from reactorlib.testing.contract.nets import BaseNet
 
 LOOPBACK = "127.0.0.1"
 HOSTS = [LOOPBACK, "::1"]
@@ -61,24 +61,13 @@ def at_least(items: Sequence[Any], count: int) -> Callable[[], bool]:
     return lambda: len(items) >= count
 
 
-class UDPNet:
+class UDPNet(BaseNet):
     """Ports, plain sockets and waiting, for one reactor. `close` ends all it made."""
-
-    def __init__(self, contract: ContractBase, reactor: Any) -> None:
-        self._contract = contract
-        self.reactor = reactor
-        self.ports: list[Any] = []
-        self.sockets: list[socket.socket] = []
 
     def listen(self, protocol: Any = None, interface: str = LOOPBACK, **options: Any) -> Any:
         """A port that the system chose."""
         protocol = Datagrams() if protocol is None else protocol
         return self.keep(self.reactor.listenUDP(0, protocol, interface, **options))
-
-    def keep(self, port: Any) -> Any:
-        """A port that is stopped with all others."""
-        self.ports.append(port)
-        return port
 
     def new_socket(self, host: str = LOOPBACK, port: int = 0) -> socket.socket:
         """A plain socket on that address."""
@@ -100,28 +89,6 @@ class UDPNet:
         port = self.listen(protocol, interface)
         return port.protocol, self.peer(port)
 
-    def turn(self, times: int = 3) -> None:
-        for _ in range(times):
-            self.reactor.iterate(0)
-
-    def turn_until(self, condition: Callable[[], object]) -> None:
-        self._contract.turn_until(self.reactor, condition)
-
-    def receive(self, sock: socket.socket, count: int = 1) -> list[bytes]:
-        """So many datagrams, while the reactor turns."""
-        received: list[bytes] = []
-
-        def all_there() -> bool:
-            try:
-                while len(received) < count:
-                    received.append(sock.recv(1 << 17))
-            except BlockingIOError:
-                return False
-            return True
-
-        self.turn_until(all_there)
-        return received
-
     def is_quiet(self, sock: socket.socket) -> bool:
         """Whether nothing more comes to a socket in some turns."""
         self.turn()
@@ -130,13 +97,6 @@ class UDPNet:
         except BlockingIOError:
             return True
         return False
-
-    def close(self) -> None:
-        for each in self.sockets:
-            each.close()
-        for port in self.ports:
-            port.stopListening()
-        self.turn_until(lambda: not any(port.connected for port in self.ports))
 
 
 class UDPContractBase(ContractBase):
@@ -148,9 +108,3 @@ class UDPContractBase(ContractBase):
         net = UDPNet(self, reactor)
         yield net
         net.close()
-
-    @pytest.fixture
-    def log(self, caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
-        """What the package logs, from warnings on."""
-        caplog.set_level(logging.WARNING, logger="reactorlib")
-        return caplog

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from reactorlib.protocol import ClientFactory, Factory
-from reactorlib.testing.contract.tcp_peers import Net, Recorder, RecordingFactory, TCPContractBase
+from reactorlib.testing.contract.tcp_peers import Net, Recorder, TCPContractBase, factory_of
 from reactorlib.testing.contract.transport_networks import TCPNetwork
 from reactorlib.testing.leaks import LoggedErrors
 
@@ -33,13 +33,8 @@ class UNIXNet(Net):
         self, build: Any = Recorder, name: str | bytes = "", **options: Any
     ) -> Any:
         """A port; `build` makes protocols, or is a factory."""
-        factory = build if hasattr(build, "buildProtocol") else RecordingFactory(build)
+        factory = factory_of(build)
         return self.keep(self.reactor.listenUNIX(name or self.name(), factory, **options))
-
-    def keep(self, port: Any) -> Any:
-        """A port that is stopped with all others."""
-        self.ports.append(port)
-        return port
 
     def new_socket(self, kind: int = socket.SOCK_STREAM) -> socket.socket:
         self.sockets.append(socket.socket(socket.AF_UNIX, kind))
@@ -83,21 +78,6 @@ class UNIXNet(Net):
         sock.bind(name or self.name())
         sock.setblocking(False)
         return sock
-
-    def receive(self, sock: socket.socket, count: int = 1) -> list[bytes]:
-        """So many datagrams, while the reactor turns."""
-        received: list[bytes] = []
-
-        def all_there() -> bool:
-            try:
-                while len(received) < count:
-                    received.append(sock.recv(1 << 20))
-            except BlockingIOError:
-                return False
-            return True
-
-        self.turn_until(all_there)
-        return received
 
 
 class UNIXContractBase(TCPContractBase):

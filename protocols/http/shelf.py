@@ -1,0 +1,115 @@
+"""What files were answered with a moment ago, ready to be sent again.
+
+Facts, then decision:
+
+- To open, read and describe a small file costs several times what its status does; the
+  fields alone of a large one cost more than opening it.
+- The status of a file that changes is another afterwards, unless both fall into one tick
+  of the disk's clock: a file that changed so lately is not kept.
+- Nor does it tell of a link that has taken a directory's place, of a new sibling, or of
+  what is written through a mapping: nothing is kept for longer than a second.
+
+So a file is looked at for each answer, and described once a second. No descriptor is
+kept, and no more than so many answers and bytes: those kept first go first.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+
+from reactorlib.protocols.http.headers import Headers
+
+AGE = 1.0  # seconds
+MOST = 1024
+MOST_BYTES = 2**23
+_TICK = 0.1  # seconds: much longer than that of any but the coarsest disks
+
+
+@dataclass(slots=True, eq=False)
+class Kept:
+    """An answer.
+
+    Attributes:
+        path: where the file is; `follow` tells whether that may be a link.
+        names, suffix: the same place below a root.
+        status: that of the file before it was read.
+        headers, body: of the answer. A large body is None: it is in the file.
+    """
+
+    path: bytes
+    follow: bool
+    names: tuple[bytes, ...]
+    suffix: bytes
+    status: os.stat_result
+    headers: Headers
+    body: bytes | None
+    until: float = 0.0
+    _marks: tuple[int, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._marks = _marks(self.status)
+
+    def is_of(self, status: os.stat_result) -> bool:
+        """Whether a file of that status is still the same."""
+        return _marks(status) == self._marks
+
+    @property
+    def holds(self) -> bool:
+        """Whether the same file would give the same answer."""
+        if self.until < time.monotonic():
+            return False
+        if self.body is None:
+            return True  # to be seen when it is opened
+        try:
+            return self.is_of(os.stat(self.path, follow_symlinks=self.follow))
+        except OSError:
+            return False
+
+
+class Shelf:
+    """Answers by what was asked for."""
+
+    __slots__ = ("_bytes", "_kept")
+
+    def __init__(self) -> None:
+        self._kept: dict[Hashable, Kept] = {}
+        self._bytes = 0
+
+    def find(self, key: Hashable) -> Kept | None:
+        """The answer to the same question, if it holds."""
+        kept = self._kept.get(key)
+        if kept is None or kept.holds:
+            return kept
+        self._drop(key)
+        return None
+
+    def keep(self, key: Hashable, kept: Kept) -> None:
+        """Keep an answer for a while, unless its file changed just now."""
+        status = kept.status
+        if time.time() - max(status.st_mtime, status.st_ctime) < _TICK:
+            return
+        self._drop(key)
+        kept.until = time.monotonic() + AGE
+        self._kept[key] = kept
+        self._bytes += len(kept.body or b"")
+        while self._bytes > MOST_BYTES or len(self._kept) > MOST:
+            self._drop(next(iter(self._kept)))
+
+    def _drop(self, key: Hashable) -> None:
+        kept = self._kept.pop(key, None)
+        if kept is not None:
+            self._bytes -= len(kept.body or b"")
+
+
+def _marks(status: os.stat_result) -> tuple[int, ...]:
+    """What is another after a change."""
+    return (
+        status.st_mtime_ns,
+        status.st_ctime_ns,
+        status.st_size,
+        status.st_ino,
+        status.st_dev,
+    )

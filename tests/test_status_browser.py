@@ -1,0 +1,161 @@
+"""The status page of a running server, as Chromium shows it."""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import pytest
+
+from tests.chromium import Browser, chromium
+from tests.test_cli_listen import line_of, serving
+from tests.test_workers import PATIENCE
+
+WEB = ["web", "--listen", "tcp:0:interface=127.0.0.1", "--no-access-log", "--status", "0"]
+DRAWN = "document.querySelectorAll('#plots path[d*=L]').length > 20"
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    with chromium(tmp_path_factory.mktemp("browser")) as browser:
+        yield browser
+
+
+class Server:
+    """A process, where it serves, and its status page."""
+
+    def __init__(self, process: Any) -> None:
+        self.process = process
+        places = dict(line_of(process).split(" on ") for _ in range(2))
+        self.address = address(places["web"])
+        self.url = "http://{}:{}/".format(*address(places["status"]))
+
+
+def address(text: str) -> tuple[str, int]:
+    host, port = text.split()[0].split(":")
+    return host, int(port)
+
+
+@contextmanager
+def server(*flags: str) -> Iterator[Server]:
+    with serving(*WEB, *flags) as process:
+        yield Server(process)
+
+
+@contextmanager
+def connected(place: tuple[str, int], count: int) -> Iterator[None]:
+    """Connections that have been served once, and stay so long."""
+    with ExitStack() as stack:
+        for _ in range(count):
+            peer = stack.enter_context(socket.create_connection(place, PATIENCE))
+            peer.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert peer.recv(15) == b"HTTP/1.1 200 OK"
+        yield
+
+
+def number(text: str) -> float:
+    match = re.match(r"[\d,.]+", text)
+    assert match, text
+    return float(match[0].replace(",", ""))
+
+
+def below(id: str, title: str) -> str:
+    """An expression: what stands in the last row below a title."""
+    return (
+        f"(() => {{ const table = document.getElementById('{id}');"
+        f"const at = [...table.tHead.rows[0].cells].findIndex(c => c.innerText === '{title}');"
+        f"return [...table.rows].at(-1).cells[at].innerText }})()"
+    )
+
+
+def test_figures_arrive_and_nothing_is_refused(browser: Browser) -> None:
+    with server("--workers", "2") as served:
+        page = browser.open(served.url)
+        page.wait("document.getElementById('state').innerText === 'ready'")
+        with connected(served.address, 7):
+            page.wait(f"{below('processes', 'Connections')} === '7'")
+            page.wait(DRAWN)
+            names = "[...document.querySelectorAll('#processes tbody th')].map(c => c.innerText)"
+            assert page.value(names) == ["worker 0", "worker 1"]
+            assert number(page.value(below("processes", "Memory"))) > 1
+            legend = "open 7 paused 0 closing 0 lingering 0"
+            assert page.text("figure .legend").split() == legend.split()
+            page.value("chosen.value = chosen.options[1].value")
+            page.wait("document.querySelector('figure .legend b').innerText !== '7'")
+        page.wait(f"{below('processes', 'Connections')} === '0'")
+        assert page.problems == []
+
+
+def test_the_plots_tell_who_cannot_see_them(browser: Browser) -> None:
+    with server() as served:
+        page = browser.open(served.url)
+        page.wait(DRAWN)
+        nodes = page.ask("Accessibility.getFullAXTree")["nodes"]
+        assert page.problems == []
+    found: dict[str, list[str]] = {}
+    for node in nodes:
+        name = node.get("name", {}).get("value", "")
+        found.setdefault(node.get("role", {}).get("value"), []).append(name)
+    assert len(found["image"]) == 10
+    assert any(
+        re.fullmatch(r"Memory: at most [\d.]+ MiB in two minutes", name) for name in found["image"]
+    )
+    assert found["table"] == [
+        "Processes",
+        "Busiest connections",
+        "Slowest callbacks",
+        "Accept queues",
+    ]
+    assert set(found["table"]) <= set(found["region"])
+    assert found["rowheader"][0].startswith("process ")
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("width", [320, 800, 1600])
+def test_it_fits(browser: Browser, width: int, dark: bool) -> None:
+    with server() as served:
+        page = browser.open(served.url, width=width, dark=dark)
+        page.wait(DRAWN)
+        assert page.value("document.documentElement.scrollWidth") <= width
+        background = page.value("getComputedStyle(document.body).backgroundColor")
+        brightness = sum(map(int, re.findall(r"\d+", background))) / 3
+        assert (brightness < 60) if dark else (brightness > 200)
+        assert page.problems == []
+
+
+def test_it_is_a_table_without_a_script(browser: Browser) -> None:
+    with server() as served:
+        page = browser.open(served.url)
+        page.wait(DRAWN)
+        with connected(served.address, 3):
+            page.without_script()
+            page.wait("document.querySelector('noscript p')?.innerText")
+            assert number(page.value(below("processes", "Connections"))) >= 3
+        assert page.value("getComputedStyle(document.getElementById('plots')).display") == "none"
+        assert page.problems == []
+
+
+def test_it_tells_that_the_server_is_gone(browser: Browser) -> None:
+    with server() as served:
+        page = browser.open(served.url)
+        page.wait(DRAWN)
+        assert page.problems == []
+    page.wait("document.getElementById('state').innerText.includes('no answer')")
+    assert {entry["entry"]["source"] for entry in page.problems} == {"network"}
+
+
+def test_a_violation_would_be_seen(browser: Browser) -> None:
+    with server() as served:
+        page = browser.open(served.url)
+        page.wait(DRAWN)
+        script = (
+            "const s = document.createElement('script'); s.src = 'data:,1'; document.body.append(s)"
+        )
+        page.value(f"try {{ {script} }} catch {{}}")
+        page.wait("document.readyState === 'complete'")
+        assert "Trusted" in str(page.problems) or "Content Security" in str(page.problems)
