@@ -165,7 +165,7 @@ def _start(bench: Bench, command: list[str]) -> Sample:
     with started(command, bench.server_core) as process:
         process.wait_unreaped()
         wall = perf_counter_ns() - begun
-        spent = kernel.ended_processor_ns(process.pid)
+        spent = kernel.processor_ns(process.pid)
         peak = int(process.output(timeout=1))
     return {"cost_ms": spent / 1e6, "wall_ms": wall / 1e6, "peak_mib": peak / _MIB}
 
