@@ -231,8 +231,8 @@ def test_it_ends_with_the_reactor(reactor: Reactor) -> None:
         spectator.send(b"look\n")
         reactor.callLater(0.05, reactor.stop)
         reactor.run()
-        assert spectator.line() == b""
-        spectator.__exit__()
+    assert spectator.line() == b""
+    spectator.__exit__()
     assert view.closed
 
 
@@ -240,9 +240,9 @@ def test_a_stale_socket_is_replaced_and_the_end_removes_only_its_own(reactor: Re
     path = places.path_for(places.prepared(), ME)
     with socket.socket(socket.AF_UNIX) as stale:
         stale.bind(path)
-    with offered(reactor, partial(identity, "echo"), SlowView):
-        with Spectator(ME, reactor) as spectator:
-            assert spectator.ask(b"who")["process"] == ME
+    who = partial(identity, "echo")
+    with offered(reactor, who, SlowView), Spectator(ME, reactor) as spectator:
+        assert spectator.ask(b"who")["process"] == ME
     assert not os.path.exists(path)
 
 
