@@ -13,6 +13,8 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
+from time import monotonic
 from typing import Any
 
 import psutil
@@ -90,7 +92,7 @@ class Page:
         target = browser.call("Target.createTarget", url="about:blank")["targetId"]
         attached = browser.call("Target.attachToTarget", targetId=target, flatten=True)
         self._session = attached["sessionId"]
-        for domain in ("Page", "Network", "Runtime"):
+        for domain in ("Page", "Network", "Runtime", "Log"):
             self.call(f"{domain}.enable")
         self.go(url)
 
@@ -130,6 +132,26 @@ class Page:
         )
         assert "exceptionDetails" not in found, found
         return found["result"].get("value")
+
+    def wait(self, script: str) -> Any:
+        """The first value of an expression that is true."""
+        until = monotonic() + PATIENCE
+        while not (value := self.run(script)):
+            assert monotonic() < until, (script, self.problems())
+            Event().wait(0.05)
+        return value
+
+    def problems(self) -> list[Message]:
+        """What its console has: errors of scripts, and what was refused or not found."""
+        names = ("Runtime.exceptionThrown", "Runtime.consoleAPICalled", "Log.entryAdded")
+        return [event for name in names for event in self.events(name)]
+
+    def look(self, width: int, height: int = 900, dark: bool = False) -> None:
+        """How large its window is, and what its reader prefers."""
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        self.call("Emulation.setDeviceMetricsOverride", **size)
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.call("Emulation.setEmulatedMedia", features=[scheme])
 
     def choose(self, selector: str, *files: Path) -> None:
         """Have those files be the ones that an <input type=file> was given."""

@@ -6,11 +6,12 @@ import re
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import product
 from typing import Any
 
 import pytest
 
-from tests.chromium import Browser, chromium
+from tests.browser import Browser, Page, browser
 from tests.test_cli_listen import line_of, serving
 from tests.test_workers import PATIENCE
 
@@ -21,9 +22,9 @@ pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    with chromium(tmp_path_factory.mktemp("browser")) as browser:
-        yield browser
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    with browser(tmp_path_factory.mktemp("chromium")) as chromium:
+        yield chromium
 
 
 class Server:
@@ -73,30 +74,31 @@ def below(id: str, title: str) -> str:
     )
 
 
-def test_figures_arrive_and_nothing_is_refused(browser: Browser) -> None:
+def test_figures_arrive_and_nothing_is_refused(chromium: Browser) -> None:
     with server("--workers", "2") as served:
-        page = browser.open(served.url)
+        page = Page(chromium, served.url)
         page.wait("document.getElementById('state').innerText === 'ready'")
         with connected(served.address, 7):
             page.wait(f"{below('processes', 'Connections')} === '7'")
             page.wait(DRAWN)
             names = "[...document.querySelectorAll('#processes tbody th')].map(c => c.innerText)"
-            assert page.value(names) == ["worker 0", "worker 1"]
-            assert number(page.value(below("processes", "Memory"))) > 1
+            assert page.run(names) == ["worker 0", "worker 1"]
+            assert number(page.run(below("processes", "Memory"))) > 1
             legend = "open 7 paused 0 closing 0 lingering 0"
-            assert page.text("figure .legend").split() == legend.split()
-            page.value("chosen.value = chosen.options[1].value")
+            shown = page.run("document.querySelector('figure .legend').innerText")
+            assert shown.split() == legend.split()
+            page.run("chosen.value = chosen.options[1].value")
             page.wait("document.querySelector('figure .legend b').innerText !== '7'")
         page.wait(f"{below('processes', 'Connections')} === '0'")
-        assert page.problems == []
+        assert page.problems() == []
 
 
-def test_the_plots_tell_who_cannot_see_them(browser: Browser) -> None:
+def test_the_plots_tell_who_cannot_see_them(chromium: Browser) -> None:
     with server() as served:
-        page = browser.open(served.url)
+        page = Page(chromium, served.url)
         page.wait(DRAWN)
-        nodes = page.ask("Accessibility.getFullAXTree")["nodes"]
-        assert page.problems == []
+        nodes = page.call("Accessibility.getFullAXTree")["nodes"]
+        assert page.problems() == []
     found: dict[str, list[str]] = {}
     for node in nodes:
         name = node.get("name", {}).get("value", "")
@@ -115,47 +117,48 @@ def test_the_plots_tell_who_cannot_see_them(browser: Browser) -> None:
     assert found["rowheader"][0].startswith("process ")
 
 
-@pytest.mark.parametrize("dark", [False, True])
-@pytest.mark.parametrize("width", [320, 800, 1600])
-def test_it_fits(browser: Browser, width: int, dark: bool) -> None:
+def test_it_fits_every_window_and_taste(chromium: Browser) -> None:
     with server() as served:
-        page = browser.open(served.url, width=width, dark=dark)
+        page = Page(chromium, served.url)
         page.wait(DRAWN)
-        assert page.value("document.documentElement.scrollWidth") <= width
-        background = page.value("getComputedStyle(document.body).backgroundColor")
-        brightness = sum(map(int, re.findall(r"\d+", background))) / 3
-        assert (brightness < 60) if dark else (brightness > 200)
-        assert page.problems == []
+        for width, dark in product((320, 390, 800, 1600), (False, True)):
+            page.look(width, dark=dark)
+            assert page.run("document.documentElement.scrollWidth") <= width
+            background = page.run("getComputedStyle(document.body).backgroundColor")
+            brightness = sum(map(int, re.findall(r"\d+", background))) / 3
+            assert (brightness < 60) if dark else (brightness > 200)
+        assert page.problems() == []
 
 
-def test_it_is_a_table_without_a_script(browser: Browser) -> None:
+def test_it_is_a_table_without_a_script(chromium: Browser) -> None:
     with server() as served:
-        page = browser.open(served.url)
+        page = Page(chromium, served.url)
         page.wait(DRAWN)
         with connected(served.address, 3):
-            page.without_script()
+            page.call("Emulation.setScriptExecutionDisabled", value=True)
+            page.go(served.url)
             page.wait("document.querySelector('noscript p')?.innerText")
-            assert number(page.value(below("processes", "Connections"))) >= 3
-        assert page.value("getComputedStyle(document.getElementById('plots')).display") == "none"
-        assert page.problems == []
+            assert number(page.run(below("processes", "Connections"))) >= 3
+        assert page.run("getComputedStyle(document.getElementById('plots')).display") == "none"
+        assert page.problems() == []
 
 
-def test_it_tells_that_the_server_is_gone(browser: Browser) -> None:
+def test_it_tells_that_the_server_is_gone(chromium: Browser) -> None:
     with server() as served:
-        page = browser.open(served.url)
+        page = Page(chromium, served.url)
         page.wait(DRAWN)
-        assert page.problems == []
+        assert page.problems() == []
     page.wait("document.getElementById('state').innerText.includes('no answer')")
-    assert {entry["entry"]["source"] for entry in page.problems} == {"network"}
+    assert {each["entry"]["source"] for each in page.problems()} == {"network"}
 
 
-def test_a_violation_would_be_seen(browser: Browser) -> None:
+def test_a_violation_would_be_seen(chromium: Browser) -> None:
     with server() as served:
-        page = browser.open(served.url)
+        page = Page(chromium, served.url)
         page.wait(DRAWN)
         script = (
             "const s = document.createElement('script'); s.src = 'data:,1'; document.body.append(s)"
         )
-        page.value(f"try {{ {script} }} catch {{}}")
+        page.run(f"try {{ {script} }} catch {{}}")
         page.wait("document.readyState === 'complete'")
-        assert "Trusted" in str(page.problems) or "Content Security" in str(page.problems)
+        assert "Trusted" in str(page.problems()) or "Content Security" in str(page.problems())
