@@ -1,12 +1,13 @@
 """A Twisted-style reactor framework on a compiled engine.
 
-The map, from the bottom up; a module imports only from its own layer and
-from those above this line of it:
+The map, from the bottom up; a module imports from its own layer, and from those
+that stand before it here:
 
     values       interfaces, error, failure, address, rlimit
     engine       backends: the C engine on select, poll, epoll, kqueue
     reactor      timers, defer, task, threads, base
     transports   protocol, stream, tcp, connector, posixbase
+    wire         protocols: lines, HTTP, proxies and others
     use          app (the command line), testing
 
 `reactorlib.reactor` is the process's reactor, made when it is first asked

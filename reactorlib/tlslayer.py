@@ -50,7 +50,6 @@ class TLSLayer:
         "_clean",
         "_closing",
         "_collect",
-        "_connection",
         "_deferred",
         "_doom",
         "_end_waits",
@@ -67,6 +66,7 @@ class TLSLayer:
         "_total",
         "_waiting",
         "_wrote",
+        "connection",
         "engine",
         "protocol",
         "receiving",
@@ -85,7 +85,7 @@ class TLSLayer:
         self.session = session
         self.receiving = True  # until the input is over
         self.protocol: Any = self
-        self._connection = connection
+        self.connection = connection
         self._handle = handle = connection._handle
         self._engine_write = engine.write
         self._collect = collect
@@ -115,7 +115,7 @@ class TLSLayer:
 
         When one direction has ended, or is about to, that leads nowhere.
         """
-        reactor = self._connection.reactor
+        reactor = self.connection.reactor
         if self._timeout is not None:
             self._timer = reactor.callLater(self._timeout, self._timed_out)
         self.engine.resume(self._handle)
@@ -265,7 +265,7 @@ class TLSLayer:
         if self._above and self.buffered(self._handle) <= self._low:
             self._above = False
             self._bound = self._high
-            self._connection.event(DRAINED, 0, 0)
+            self.connection.event(DRAINED, 0, 0)
 
     # Sink
 
@@ -279,7 +279,7 @@ class TLSLayer:
         if shaking and not session.shaking:
             self._shaken()
         if plaintext:
-            connection = self._connection
+            connection = self.connection
             if connection.receiving:
                 connection.protocol.dataReceived(plaintext)
             else:
@@ -298,19 +298,19 @@ class TLSLayer:
         elif kind == DRAINED:
             self._look_whether_drained()
         elif kind != EMPTIED or self._is_emptied():
-            self._connection.event(kind, first, second)
+            self.connection.event(kind, first, second)
 
     def raised(self, failure: Failure) -> None:
-        self._connection.raised(failure)
+        self.connection.raised(failure)
 
     def leave(self) -> None:
-        self._connection.leave()
+        self.connection.leave()
 
     def abandon(self) -> None:
-        self._connection.abandon()
+        self.connection.abandon()
 
     def __repr__(self) -> str:
-        return repr(self._connection)
+        return repr(self.connection)
 
     def _is_emptied(self) -> bool:
         """Whether it was the user's data that left, and all of it."""
@@ -321,7 +321,7 @@ class TLSLayer:
     def _shaken(self) -> None:
         """The hand-shake is done: what has waited for it goes on."""
         self._stop_timer()
-        connection = self._connection
+        connection = self.connection
         if self._paused:
             self.engine.pause(self._handle)
         if not connection.disconnecting and IHandshakeListener.providedBy(connection.protocol):
@@ -339,25 +339,25 @@ class TLSLayer:
         elif self._paused:
             self._end_waits = True
         else:
-            self._connection.event(EOF, 0, 0)
+            self.connection.event(EOF, 0, 0)
 
     def _end_after_pause(self) -> None:
-        if self._end_waits and not self._paused and self._connection.connected:
+        if self._end_waits and not self._paused and self.connection.connected:
             self._end_waits = False
-            self._connection.event(EOF, 0, 0)
+            self.connection.event(EOF, 0, 0)
 
     def _soon(self, callable: Callable[[], object]) -> None:
         """Call in the next turn; what it raises costs this connection."""
-        connection = self._connection
+        connection = self.connection
         connection.reactor.callSoon(guarded, connection, callable)
 
     def _fail(self, fault: Exception) -> None:
         """End with the alert that was sent; at once, if the peer does not even take that."""
         failure = Failure(fault)
         if self.engine.buffered(self._handle) > RECORD:
-            self._connection.raised(failure)
+            self.connection.raised(failure)
         else:
-            self._connection.end(failure)
+            self.connection.end(failure)
 
     def _cut(self) -> None:
         """The peer's FIN. After its announcement, it says nothing new."""
@@ -367,16 +367,16 @@ class TLSLayer:
         if self.session.shaking:
             fault = error.HandshakeCutError()
             self.session.fault = fault
-            self._connection.end(Failure(fault))
-        elif self._connection.disconnecting:
-            self._connection.leave()
+            self.connection.end(Failure(fault))
+        elif self.connection.disconnecting:
+            self.connection.leave()
         else:
-            self._connection.end(Failure(error.ConnectionTruncated()))
+            self.connection.end(Failure(error.ConnectionTruncated()))
 
     def _timed_out(self) -> None:
         self._timer = None
         fault = error.HandshakeTimeoutError(string=f"{self._timeout:g} seconds")
-        self._connection.raised(Failure(fault))
+        self.connection.raised(Failure(fault))
 
     def _stop_timer(self) -> None:
         timer, self._timer = self._timer, None
@@ -394,7 +394,7 @@ class TLSLayer:
         elif self._clean and number in (EPIPE, ECONNRESET):
             number = 0  # it announced its end and did not wait for ours
         try:
-            self._connection.event(LOST, number, unsent)
+            self.connection.event(LOST, number, unsent)
         finally:
             self.protocol = None
-            self._connection.end_tls()
+            self.connection.end_tls()

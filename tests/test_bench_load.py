@@ -81,7 +81,7 @@ class TestAnswersOfHTTP:
         self, generator: str, answer: bytes, piece: int = 1000, pipelined: int = 1
     ) -> dict[str, float]:
         with AnsweringInPieces(answer, piece) as server:
-            numbers = ["1", str(pipelined), "0.05", str(os.getpid())]
+            numbers = ["1", str(pipelined), "0.3", str(os.getpid())]
             command = [generator, "http", "127.0.0.1", server.port, *numbers, "GET", "hello"]
             told: dict[str, float] = json.loads(output_of(command, CORE, timeout=30))
         return told

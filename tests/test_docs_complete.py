@@ -15,7 +15,7 @@ import reactorlib.testing
 from reactorlib.app.main import COMMANDS, _parse, main
 from reactorlib.endpoints.strings import _PARSERS, serverFromString
 from tests.checkout import ROOT
-from tests.test_layers import LAYER_OF, SOURCES
+from tests.test_layers import LAYER_OF, LAYERS, SOURCES, TRANSPORTS
 
 
 def read(page: Path) -> str:
@@ -52,18 +52,23 @@ def test_the_map_has_every_module() -> None:
     assert {"backends/", "protocols/"} <= quoted(MAP)
 
 
+@pytest.mark.parametrize(("heading", "layer"), [("0 values", 0), ("2 reactor", 2), ("5 use", 5)])
+def test_the_map_has_each_module_in_its_layer(heading: str, layer: int) -> None:
+    row = MAP.partition(f"| {heading} | ")[2].partition(" | ")[0]
+    assert set(re.findall(r"`(\w+)`", row)) == set(LAYERS[layer].split())
+
+
+def test_the_map_has_each_transport() -> None:
+    table = MAP.partition("The transports, from below upwards")[2].partition("\nA module")[0]
+    assert quoted(table) == set(LAYERS[TRANSPORTS].split())
+
+
 def test_the_map_has_every_file_of_the_engine() -> None:
     files = {path.name for path in (ROOT / "backends" / "native").glob("*.c")}
     assert {"engine.c", "calls.c"} <= files
     pollers = {name for name in files if name.startswith("poll")}
     assert files - pollers - quoted(MAP) == set()
     assert "poller.h" in quoted(MAP)
-
-
-def test_what_the_map_calls_a_module_is_one() -> None:
-    table = MAP.partition("The transports, from below upwards")[2].partition("\nA module")[0]
-    modules = {name.split(".")[1] for name in SOURCES if "." in name}
-    assert quoted(table) <= modules
 
 
 def test_the_reference_has_every_protocol() -> None:

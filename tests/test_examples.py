@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
+import signal
+import subprocess
+import sys
 
 import pytest
 
 from tests.checkout import ROOT
 from tests.test_cli import connect, read_all, serving
 
-EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+EXAMPLES = sorted(
+    path for path in (ROOT / "examples").glob("*.py") if "reactorlib run" in path.read_text()
+)
 
 
 def read_until(sock, pattern):
@@ -63,3 +68,18 @@ def test_an_example(example):
     attribute = re.search(r"reactorlib run examples/\w+\.py:(\w+)", example.read_text())[1]
     with serving("run", f"{example}:{attribute}", "--port", "0") as (_process, port, _line):
         CLIENTS[example.stem](port)
+
+
+def test_workers():
+    place = "tcp:0:interface=127.0.0.1"
+    with subprocess.Popen(
+        [sys.executable, ROOT / "examples" / "workers.py", place],
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        port = int(re.search(r"2 workers serve .*port=(\d+)", process.stderr.readline())[1])
+        with connect(port) as sock:
+            assert re.fullmatch(rb"You are visitor 1 of process \d+\n", read_all(sock))
+        process.send_signal(signal.SIGTERM)
+        assert "Traceback" not in process.communicate(timeout=60)[1]
+    assert process.returncode == 0

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -23,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tools"))
 from bench import crowds
 from bench.crowds import Crowd
 
+from tests.alone import run_alone
 from tests.checkout import ROOT
 from tests.test_cli import serving
 
@@ -194,6 +196,55 @@ class TestAgainstServers:
             assert result["failures"][str(errno.EMFILE)] == result["failed"] > 30
             result = told(target, "--connections", "100", "--hold", "0", descriptors=64)
             assert result["went_well"], "as many processes as it takes, by itself"
+
+
+class TestItsOwnLimits:
+    def test_it_runs_out_of_ports(self) -> None:
+        """Where there are but a hundred, and one address."""
+        result = json.loads(run_alone(FEW_PORTS, str(ROOT / "tools" / "load.py")))
+        assert result["opened"] == result["failures"][str(errno.EADDRNOTAVAIL)] == 100
+        assert not result["went_well"]
+        assert any("out of ports: 100 connects" in each for each in result["bottlenecks"])
+
+    def test_it_takes_more_addresses_by_itself(self) -> None:
+        result = json.loads(run_alone(FEW_PORTS, str(ROOT / "tools" / "load.py"), "by itself"))
+        assert result["went_well"]
+        assert result["opened"] == 200
+        assert result["failures"] == {}
+
+    def test_it_was_not_given_the_processor(self) -> None:
+        with serving("echo", "--port", "0", "--host", "127.0.0.1") as (_process, port, _line):
+            command = [sys.executable, str(ROOT / "tools" / "load.py"), f"127.0.0.1:{port}"]
+            flags = ["--connections", "10", "--hold", "3", "--rounds", "300", "--json"]
+            with subprocess.Popen(
+                [*command, *flags], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            ) as running:
+                assert running.stderr is not None
+                while " 10 opened" not in running.stderr.readline():
+                    pass
+                (crowd,) = psutil.Process(running.pid).children()
+                (member,) = crowd.children()
+                member.suspend()
+                time.sleep(0.3)
+                member.resume()
+                printed, _ = running.communicate(timeout=60)
+        result = json.loads(printed)
+        assert result["went_well"], "late, and nothing worse"
+        assert any("behind its time: the load" in each for each in result["bottlenecks"])
+
+
+FEW_PORTS = """
+load, *by_itself = sys.argv[1:]
+with open("/proc/sys/net/ipv4/ip_local_port_range", "w") as ports:
+    ports.write("40000 40099")
+command = [sys.executable, "-m", "reactorlib", "echo", "--port", "30000", "--host", "127.0.0.1"]
+with subprocess.Popen(command, stdout=subprocess.PIPE) as server:
+    server.stdout.readline()
+    flags = ["127.0.0.1:30000", "--connections", "200", "--hold", "0.5", "--json"]
+    sources = [] if by_itself else ["--sources", "1"]
+    subprocess.run([sys.executable, load, *flags, *sources])
+    server.terminate()
+"""
 
 
 def sources(server: int) -> list[str]:

@@ -100,13 +100,9 @@ int engine_notify(engine *e, int64_t handle, int mask)
     return 0;
 }
 
-/* Large data for an idle connection goes to the kernel at once. */
-static size_t write_directly(engine *e, struct slot *s, const char *data, size_t size)
+static size_t send_now(engine *e, struct slot *s, const char *data, size_t size, int more)
 {
-    if (size < DIRECT_BYTES || s->tail != s->head || s->files || s->flags & BLOCKED
-        || s->kind == ENGINE_CONNECTING)
-        return 0;
-    ssize_t taken = output_send(s, data, size, 0);
+    ssize_t taken = output_send(s, data, size, more);
     if (taken < 0) {
         s->flags |= FAILED;
         s->error = (int)-taken;
@@ -114,6 +110,24 @@ static size_t write_directly(engine *e, struct slot *s, const char *data, size_t
     }
     e->counters.sent += taken;
     return (size_t)taken;
+}
+
+/* Large data goes to the kernel at once, behind what little waits before it, unless
+ * that has to wait. */
+static size_t write_directly(engine *e, struct slot *s, const char *data, size_t size)
+{
+    size_t pending = s->tail - s->head;
+    if (size < DIRECT_BYTES || pending >= DIRECT_BYTES || s->files || s->flags & BLOCKED
+        || s->kind == ENGINE_CONNECTING)
+        return 0;
+    if (pending) {
+        size_t taken = send_now(e, s, s->out + s->head, pending, 1);
+        s->head += taken;
+        if (taken < pending)
+            return 0;
+        output_free(e, s);
+    }
+    return send_now(e, s, data, size, 0);
 }
 
 static int doom(struct slot *s, int error)
@@ -144,7 +158,7 @@ int engine_write(engine *e, int64_t handle, const void *data, size_t size)
     if (taken < size && output_append(e, s, (const char *)data + taken, size - taken) < 0)
         return taken ? doom(s, ENOMEM) : -ENOMEM; /* a hole in the stream */
     s->flags |= WROTE;
-    if (pending + size - taken <= s->high || s->flags & ABOVE)
+    if (s->tail - s->head <= s->high || s->flags & ABOVE)
         return 0;
     s->flags |= ABOVE;
     return 1;

@@ -487,7 +487,11 @@ class ChannelRequest:
         length = len(body)
         last = LENGTHS[length] if length < KNOWN_LENGTHS else length_line(length)
         if channel.busy and self.persistent:
-            channel.answer(b"".join([channel.answers[code], *headers.lines, last, body]))
+            if length < LARGE:
+                channel.answer(b"".join([channel.answers[code], *headers.lines, last, body]))
+            else:
+                channel.send(b"".join([channel.answers[code], *headers.lines, last]))
+                channel.answer(body)
             self._framing = FINISHED
             self.request = None
         else:

@@ -26,7 +26,7 @@ from reactorlib.protocols.http.resource import ErrorPage
 from reactorlib.protocols.http.server import NOT_DONE_YET
 from reactorlib.protocols.http.status import OK, PARTIAL_CONTENT, REQUESTED_RANGE_NOT_SATISFIABLE
 
-SMALL = 65_536  # up to here a body is read, and leaves together with the head
+SMALL = 131_072  # up to here a body is read, and leaves together with the head
 _CONDITIONS = frozenset(
     (b"if-match", b"if-none-match", b"if-modified-since", b"if-unmodified-since")
 )

@@ -23,6 +23,19 @@ class UnsupportedMethod(Exception):
         self.allowedMethods = tuple(allowedMethods)
 
 
+class _Renders(dict[bytes, str]):
+    """The name of what renders for a method; those of a few methods are kept."""
+
+    def __missing__(self, method: bytes) -> str:
+        name = "render_" + method.decode("ascii", "replace")
+        if len(self) < 64:
+            self[method] = name
+        return name
+
+
+_RENDERS = _Renders()
+
+
 class IResource(Interface):
     """What stands at a place."""
 
@@ -87,7 +100,7 @@ class Resource:
         return list(self.children)
 
     def render(self, request: Any) -> Any:
-        method = getattr(self, "render_" + request.method.decode("ascii", "replace"), None)
+        method = getattr(self, _RENDERS[request.method], None)
         if method is None:
             raise UnsupportedMethod(self.allowedMethods())
         return method(request)

@@ -62,17 +62,18 @@ class Request(AskedRequest):
     _session: Any = None
 
     def process(self) -> None:
-        self.path = self._path()
+        path = self.uri.partition(b"?")[0]
+        if not path.startswith(b"/"):
+            path = self._path_in(path)
+        self.path = path
         self.prepath = []
         self.postpath = []
-        if not self.path.startswith(b"/"):
-            resource: Any = self._without_place()
+        if path.startswith(b"/"):
+            names = path[1:].split(b"/")
+            self.postpath = list(map(unquote_to_bytes, names)) if b"%" in path else names
+            resource: Any = self.site.getResourceFor(self)
         else:
-            self.postpath = [
-                unquote_to_bytes(name) if b"%" in name else name
-                for name in self.path[1:].split(b"/")
-            ]
-            resource = self.site.getResourceFor(self)
+            resource = self._without_place()
         self.resource = resource
         if not self.chanRequest.hasBody:
             self.render(resource)
@@ -100,12 +101,11 @@ class Request(AskedRequest):
             self.out_headers = Headers()
             self.writePage(refused.status, str(refused))
 
-    def _path(self) -> bytes:
-        """The place in the target: also of one in absolute form (RFC 9112, 3.2.2)."""
-        path = self.uri.partition(b"?")[0]
-        if path.startswith(b"/") or b"://" not in path:
-            return path
-        return b"/" + path.partition(b"://")[2].partition(b"/")[2]
+    def _path_in(self, target: bytes) -> bytes:
+        """The place in a target of absolute form (RFC 9112, 3.2.2); of others it is all."""
+        if b"://" not in target:
+            return target
+        return b"/" + target.partition(b"://")[2].partition(b"/")[2]
 
     def _without_place(self) -> Any:
         """What answers OPTIONS * and CONNECT."""
@@ -204,7 +204,12 @@ class Request(AskedRequest):
     def _deliver(self, result: Any) -> None:
         """Answer with what was rendered, now or later."""
         if isinstance(result, bytes):
-            self._answer(result)
+            # All of the answer, however late: it has a length. Or the rest of it.
+            if self.startedWriting or self._first is not None:
+                self.write(result)
+            else:
+                self._first = result
+            self.finish()
         elif result is not NOT_DONE_YET:
             self._answer_later(result)
 
@@ -213,14 +218,6 @@ class Request(AskedRequest):
             self._refuse_form(refused)
         else:
             self._refuse_method(refused.allowedMethods)
-
-    def _answer(self, body: bytes) -> None:
-        """All of the answer, or the rest of it; if it is all, however late, it has a length."""
-        if self.startedWriting or self._first is not None:
-            self.write(body)
-        else:
-            self._first = body
-        self.finish()
 
     def _refuse_method(self, allowed: tuple[bytes, ...]) -> None:
         self.setResponseHeader(b"Allow", b", ".join(allowed))
@@ -263,12 +260,13 @@ class Request(AskedRequest):
         return deferred
 
     def finish(self) -> None:
-        if not self.finished:
-            super().finish()
-            if self._body is not None:
-                self._body.close()
-            if self._notifications is not None:
-                self._release(lambda deferred: deferred.callback(None))
+        if self.finished:
+            return
+        AskedRequest.finish(self)  # super() costs more than all else here
+        if self._body is not None:
+            self._body.close()
+        if self._notifications is not None:
+            self._release(lambda deferred: deferred.callback(None))
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if self._body is not None:

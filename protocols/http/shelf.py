@@ -16,15 +16,18 @@ kept, and no more than so many answers and bytes: those kept first go first.
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Hashable
 from dataclasses import dataclass, field
+from operator import attrgetter
+from time import monotonic, time
 
 from reactorlib.protocols.http.headers import Headers
 
 AGE = 1.0  # seconds
 MOST = 1024
 MOST_BYTES = 2**23
+# What is another after a change.
+_marks = attrgetter("st_mtime_ns", "st_ctime_ns", "st_size", "st_ino", "st_dev")
 _TICK = 0.1  # seconds: much longer than that of any but the coarsest disks
 
 
@@ -54,19 +57,20 @@ class Kept:
 
     def is_of(self, status: os.stat_result) -> bool:
         """Whether a file of that status is still the same."""
-        return _marks(status) == self._marks
+        return bool(_marks(status) == self._marks)
 
     @property
     def holds(self) -> bool:
         """Whether the same file would give the same answer."""
-        if self.until < time.monotonic():
+        if self.until < monotonic():
             return False
         if self.body is None:
             return True  # to be seen when it is opened
         try:
-            return self.is_of(os.stat(self.path, follow_symlinks=self.follow))
+            status = os.stat(self.path, follow_symlinks=self.follow)
         except OSError:
             return False
+        return bool(_marks(status) == self._marks)
 
 
 class Shelf:
@@ -89,10 +93,10 @@ class Shelf:
     def keep(self, key: Hashable, kept: Kept) -> None:
         """Keep an answer for a while, unless its file changed just now."""
         status = kept.status
-        if time.time() - max(status.st_mtime, status.st_ctime) < _TICK:
+        if time() - max(status.st_mtime, status.st_ctime) < _TICK:
             return
         self._drop(key)
-        kept.until = time.monotonic() + AGE
+        kept.until = monotonic() + AGE
         self._kept[key] = kept
         self._bytes += len(kept.body or b"")
         while self._bytes > MOST_BYTES or len(self._kept) > MOST:
@@ -102,14 +106,3 @@ class Shelf:
         kept = self._kept.pop(key, None)
         if kept is not None:
             self._bytes -= len(kept.body or b"")
-
-
-def _marks(status: os.stat_result) -> tuple[int, ...]:
-    """What is another after a change."""
-    return (
-        status.st_mtime_ns,
-        status.st_ctime_ns,
-        status.st_size,
-        status.st_ino,
-        status.st_dev,
-    )

@@ -156,10 +156,13 @@ class File(resource.Resource):
 
     def _key(self, request: Any) -> Hashable:
         """Requests with the same one have the same answer, while no file changes; None has none."""
-        if not wants_all(request):
-            return None
+        codings: tuple[bytes, ...] = ()
+        if request.method != b"GET" or request.mentions(b"if-", b"range", b"accept-encoding"):
+            if not wants_all(request):
+                return None
+            codings = wanted_codings(request)
         slash = request.path.endswith(b"/")
-        return self._names, self._as_directory, slash, self.followLinks, wanted_codings(request)
+        return self._names, self._as_directory, slash, self.followLinks, codings
 
     def _render(self, request: Any) -> Any:
         for ignored in self._extensions() if self.ignoredExts else (b"",):

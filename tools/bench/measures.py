@@ -165,7 +165,7 @@ def _start(bench: Bench, command: list[str]) -> Sample:
     with started(command, bench.server_core) as process:
         process.wait_unreaped()
         wall = perf_counter_ns() - begun
-        spent = kernel.ended_processor_ns(process.pid)
+        spent = kernel.processor_ns(process.pid)
         peak = int(process.output(timeout=1))
     return {"cost_ms": spent / 1e6, "wall_ms": wall / 1e6, "peak_mib": peak / _MIB}
 
@@ -183,7 +183,7 @@ def _load(
 def _serving(bench: Bench, program: Program) -> Iterator[Server]:
     with started(bench.workshop.command(program), bench.server_core) as process:
         load = bench.workshop.load_for(program)
-        port, *own = process.first_line(timeout=15).split()
+        port, *own = process.first_line(timeout=60).split()
         server = Server(int(own[0]) if own else process.pid, port, load)
         try:
             yield server

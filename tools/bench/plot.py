@@ -64,8 +64,9 @@ def horizontal(title: str, ticks: Sequence[float], label: Callable[[float], str]
 
 def vertical(title: str, values: Sequence[float], label: Callable[[float], str]) -> Axis:
     """Around the values, with a tick at each power of ten."""
-    powers = range(floor(log10(min(values))), ceil(log10(max(values))) + 1)
-    ticks = [10.0**power for power in powers]
+    low = floor(log10(min(values)))
+    high = max(ceil(log10(max(values))), low + 1)
+    ticks = [10.0**power for power in range(low, high + 1)]
     return Axis(title, ticks[0], ticks[-1], HEIGHT - BOTTOM, TOP, ticks, label)
 
 

@@ -22,7 +22,7 @@ CONTROL = "/run/haproxy/admin.sock"
 GRACE = 10  # seconds
 SERVE = (
     *("web", "--resource", f"{PAGES}:root", "--no-access-log"),
-    *("--listen", "haproxy:tcp:8080:trusted=10.0.0.0/24", "--listen", "tcp:9090"),
+    *("--listen", "haproxy:tcp:8080:trusted=10.0.0.0/24", "--status", "0.0.0.0:9090"),
     *("--graceful-timeout", str(GRACE)),
 )
 

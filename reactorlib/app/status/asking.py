@@ -57,6 +57,7 @@ class Asking:
     def __init__(self, reactor: Any, path: str) -> None:
         self._reactor = reactor
         self._path = path
+        self._connector: Any = None
         self._line: _Line | None = None
         self._owes = False
         self._closed = False
@@ -71,7 +72,7 @@ class Asking:
         answer = self._answer = Deferred()
         self._timer = self._reactor.callLater(PATIENCE, self._give, None)
         if self._line is None:
-            self._reactor.connectUNIX(self._path, _Lines(self), timeout=PATIENCE)
+            self._connector = self._reactor.connectUNIX(self._path, _Lines(self), timeout=PATIENCE)
         else:
             self._line.sendLine(b"look")
         return answer
@@ -81,15 +82,14 @@ class Asking:
         self._closed = True
         if self._line is not None:
             self._line.transport.abortConnection()
+        elif self._connector is not None:
+            self._connector.disconnect()
         self._give(None)
 
     def connected(self, line: _Line) -> None:
         """It listens."""
         self._line = line
-        if self._closed:
-            line.transport.abortConnection()
-        else:
-            line.sendLine(b"look")
+        line.sendLine(b"look")
 
     def answered(self, line: bytes) -> None:
         """A line of its has come."""
@@ -103,7 +103,7 @@ class Asking:
 
     def lost(self) -> None:
         """It has ended, or is not there."""
-        self._line = None
+        self._connector = self._line = None
         self._owes = False
         self._give(None)
 

@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 from reactorlib.app.workers import spawning
@@ -73,7 +74,8 @@ def serve(
         launch = _METHODS[method](work, opener, ends)
         for description in listen:
             _open(opener, description, ends)
-        supervisor = Supervisor(reactor, launch, workers, gracefulTimeout + TO_BE_KILLED)
+        grace = gracefulTimeout + TO_BE_KILLED
+        supervisor = Supervisor(reactor, launch, workers, grace, opener.is_served)
         supervisor.run()
     if supervisor.failed is not None:
         raise RuntimeError("no worker could begin: the log tells why")
@@ -102,7 +104,8 @@ def _open(opener: Opener, description: str, ends: ExitStack) -> None:
             if result.check(NoProtocol):
                 raise ValueError(f"workers have no socket to share at {description!r}")
             result.raiseException()
-        logger.info("%d workers serve %s", opener.workers, result.getHost())
+        tell = partial(logger.info, "%d workers serve %s", opener.workers, result.getHost())
+        opener.callWhenRunning(tell)
         if result.descriptor is not None:  # its number is the workers' still
             os.dup2(result.sockets[0].fileno(), result.descriptor, inheritable=False)
             ends.callback(os.close, result.descriptor)

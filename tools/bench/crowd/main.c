@@ -22,7 +22,8 @@
 #include "fatal.h"
 #include "member.h"
 
-enum { LOOK_MS = 100, SERIES_MAX = 100000 };
+/* RESETS: so many connections a second, at the least, are reset at the end. */
+enum { LOOK_MS = 100, SERIES_MAX = 100000, RESETS = 2000 };
 
 struct sum {
     struct tally all;
@@ -198,7 +199,7 @@ int main(int argc, char **argv)
     if (plan.connections == 0 || plan.processes == 0 || plan.processes > plan.connections ||
         plan.sources == 0 || !(seconds > 0))
         fatal("there is nothing to do, or nobody to do it");
-    alarm((unsigned)seconds + 30);
+    alarm((unsigned)seconds + 30 + plan.connections / RESETS);
     struct tally *tallies = shared_tallies(plan.processes);
     fflush(stdout);
     start(&plan, tallies);
