@@ -18,8 +18,6 @@ from tests.cutting import cutting
 from tests.test_cli_listen import line_of, place_of, serving
 
 MEGABYTE = 1_000_000
-
-pytestmark = pytest.mark.timeout(300)  # a browser on a busy machine
 KINDS = {"js": "count += 1;\n", "css": "body { color: green }\n", "svg": ""}
 RESOURCES = 50
 DOT = '<svg xmlns="http://www.w3.org/2000/svg" width="3" height="3"/>'
@@ -28,6 +26,8 @@ TAGS = {
     "css": '<link rel="stylesheet" href="{name}">',
     "svg": '<img src="{name}" alt="">',
 }
+
+pytestmark = pytest.mark.timeout(300)  # a browser on a busy machine
 
 # A page with a form, and what takes it: it tells what came.
 PROGRAM = """
