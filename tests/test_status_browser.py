@@ -7,6 +7,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -43,8 +44,8 @@ def address(text: str) -> tuple[str, int]:
 
 
 @contextmanager
-def server(*flags: str) -> Iterator[Server]:
-    with serving(*WEB, *flags) as process:
+def server(*flags: str, **options: Any) -> Iterator[Server]:
+    with serving(*WEB, *flags, **options) as process:
         yield Server(process)
 
 
@@ -127,6 +128,36 @@ def test_it_fits_every_window_and_taste(chromium: Browser) -> None:
             background = page.run("getComputedStyle(document.body).backgroundColor")
             brightness = sum(map(int, re.findall(r"\d+", background))) / 3
             assert (brightness < 60) if dark else (brightness > 200)
+        assert page.problems() == []
+
+
+SLOW = """
+import time
+from reactorlib.protocols.http.resource import Resource
+
+class Slow(Resource):
+    isLeaf = True
+
+    def render_GET(self, request):
+        time.sleep(0.03)
+        return b"at last"
+
+root = Slow()
+"""
+
+
+def test_what_was_slow_stays_in_sight(chromium: Browser, tmp_path: Path) -> None:
+    (tmp_path / "slow.py").write_text(SLOW)
+    with server("--resource", "slow:root", cwd=tmp_path) as served:
+        page = Page(chromium, served.url)
+        page.wait(DRAWN)
+        first = "document.querySelector('#slowest tbody td')?.innerText"
+        while not (slow := page.run(first)):
+            with connected(served.address, 1):
+                pass
+        now = page.run("document.querySelector('#processes tbody').innerText")
+        page.wait(f"document.querySelector('#processes tbody').innerText !== {now!r}")
+        assert slow in page.run("document.querySelector('#slowest tbody').innerText")
         assert page.problems() == []
 
 

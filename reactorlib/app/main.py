@@ -224,8 +224,7 @@ def _serve(options: argparse.Namespace) -> None:
         if not options.is_worker:
             open_status(reactor, options, view, options.drain)
     serves = options.start(reactor, options) or succeed(None)
-    if are_ready is not None:
-        serves.addCallback(lambda _: reactor.callWhenRunning(are_ready))
+    serves.addCallback(lambda _: reactor.callWhenRunning(are_ready or options.drain.opened))
     with offered(reactor, partial(identity, options.command), view):
         reactor.run()
 

@@ -17,7 +17,6 @@ from functools import partial
 from typing import Any
 
 from reactorlib.address import UNIXAddress
-from reactorlib.app.draining import Drain
 from reactorlib.app.flags import (
     add_flag,
     add_repeated_flag,
@@ -27,7 +26,6 @@ from reactorlib.app.flags import (
     seconds,
 )
 from reactorlib.app.mistakes import UserMistake
-from reactorlib.defer import Deferred, gatherResults
 from reactorlib.endpoints.strings import InvalidEndpoint, isKind, serverFromString, unparse
 from reactorlib.error import NoProtocol, ReactorNotRunning
 from reactorlib.failure import Failure
@@ -138,12 +136,9 @@ def listen(reactor: Any, options: argparse.Namespace, factory: Any) -> None:
     """Listen as the flags say, and print where. Raises UserMistake, CannotListenError."""
     if options.listen == ["stdio"]:
         factory = _OnlyConnection(factory)
-    drain: Drain = options.drain
-    opened = [
-        _listen(reactor, options, description, factory, partial(drain.add, factory=factory))
-        for description in descriptions(options)
-    ]
-    gatherResults(opened).addCallback(lambda _: drain.opened())
+    for description in descriptions(options):
+        keep = partial(options.drain.add, factory=factory)
+        _listen(reactor, options, description, factory, keep)
 
 
 def open_status(
@@ -225,11 +220,8 @@ def _listen(
     factory: Any,
     keep: Callable[[Any], Any],
     name: str = "",
-) -> Deferred[None]:
-    """Fires when it listens. `keep` is given the port, and gives it back.
-
-    `name` is what serves there, if not the command.
-    """
+) -> None:
+    """`keep` is given the port, and gives it back; `name` is told, in place of the command's."""
     failures: list[Failure] = []
     listening = _endpoint(reactor, options, description).listen(factory).addCallback(keep)
     if not options.is_worker:
@@ -237,8 +229,7 @@ def _listen(
     listening.addErrback(failures.append)
     if failures:
         _raise(failures[0])
-    done: Deferred[None] = listening.addBoth(lambda _: end(reactor, failures))
-    return done
+    listening.addBoth(lambda _: end(reactor, failures))
 
 
 def _uncounted(port: Any) -> Any:

@@ -35,7 +35,6 @@ def start(reactor: Any, options: argparse.Namespace) -> None:
         if options.workers is not None:
             raise UserMistake(f"--workers is for a factory; {options.program} is a function", 2)
         target(reactor)
-        options.drain.opened()
     else:
         raise UserMistake(
             f"{options.program} is neither a factory (it has no buildProtocol) nor a function"

@@ -2,21 +2,22 @@
 // the tables that came with the page. What stands where is said there, by data- attributes.
 
 import { FIGURES } from "./figures.js";
-import { Plot } from "./plot.js";
+import { KEPT, Plot } from "./plot.js";
 import { fill } from "./table.js";
 
 const PERIOD = 1000; // milliseconds
 const PATIENCE = 5000;
-const LONGEST = 10; // rows of what is sorted
+// How many rows a list has at most, and by what they are sorted.
 const LISTS = {
-  busiest: (one, other) => other.received + other.sent - one.received - one.sent,
-  slowest: (one, other) => other.seconds - one.seconds,
-  queues: (one, other) => other.waiting - one.waiting,
+  busiest: [10, ({ received, sent }) => received + sent],
+  slowest: [5, ({ seconds }) => seconds],
+  queues: [10, ({ waiting }) => waiting],
 };
 
 const chosen = document.getElementById("chosen");
 const plots = [...document.querySelectorAll("figure")].map((figure) => new Plot(figure));
 let before = null; // looks by process
+let slow = []; // callbacks of the time that the plots show
 
 async function ask() {
   try {
@@ -49,10 +50,30 @@ function show({ state, looks }) {
   const figures = new Map([["all", all], ...looks.map((look, i) => [String(look.process), rows[i]])]);
   for (const plot of plots) plot.add(now, figures, chosen.value);
   fill("processes", rows, rows.length === 1 ? [] : [all]);
-  for (const [list, order] of Object.entries(LISTS)) {
-    const entries = looks.flatMap((look) => look[list].map((entry) => ({ name: nameOf(look), ...entry })));
-    fill(list, entries.sort(order).slice(0, LONGEST), []);
+  fillList("busiest", entriesOf(looks, "busiest"));
+  fillList("queues", entriesOf(looks, "queues"));
+  fillList("slowest", slowestAt(now, looks));
+}
+
+function entriesOf(looks, list) {
+  return looks.flatMap((look) => look[list].map((entry) => ({ name: nameOf(look), ...entry })));
+}
+
+// Of each callback the longest call: it would be seen for a moment only, otherwise.
+function slowestAt(now, looks) {
+  const called = entriesOf(looks, "slowest").map((entry) => ({ time: now, ...entry }));
+  slow = slow.filter(({ time }) => now - time <= KEPT).concat(called);
+  const longest = new Map();
+  for (const call of slow) {
+    const key = `${call.name} ${call.what}`;
+    if (!(longest.get(key)?.seconds > call.seconds)) longest.set(key, call);
   }
+  return [...longest.values()];
+}
+
+function fillList(id, entries) {
+  const [most, by] = LISTS[id];
+  fill(id, entries.sort((one, other) => by(other) - by(one)).slice(0, most), []);
 }
 
 function tell(kind, text) {

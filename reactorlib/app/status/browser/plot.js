@@ -2,7 +2,7 @@
 
 import { UNITS, roundUp } from "./units.js";
 
-const KEPT = 120; // seconds
+export const KEPT = 120; // seconds
 const SVG = "http://www.w3.org/2000/svg";
 
 export class Plot {
