@@ -60,6 +60,8 @@ class ReactorBase:
     `raiseDescriptorLimit`: whether `run` raises the limit of open files.
     `secondSignalEndsAtOnce`: whether a signal while it stops lets it go; otherwise it
     changes nothing.
+    `turns`: how often the engine was asked what happened. All that is dispatched between
+    two of them had arrived before.
     `slowCallbackThreshold`: seconds; a callback that takes longer is logged
     with the connection it belongs to. None, the default, measures nothing.
     """
@@ -72,6 +74,7 @@ class ReactorBase:
         self.sinks: dict[int, Any] = {}
         self.corked: Callable[[], object] | None = None  # see reactorlib.cork
         self.running = False
+        self.turns = 0
         self._looping = False
         self._stopping = False
         self._in_haste = False
@@ -249,6 +252,7 @@ class ReactorBase:
 
     def _io(self, seconds: float) -> None:
         self._records = iter(self.engine.turn(seconds))
+        self.turns += 1
         self._serve()
 
     def _wait_time(self, limit: float) -> float:

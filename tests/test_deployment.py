@@ -1,7 +1,6 @@
 """What examples/deployment/ tells programs not written here, and nodes behind HAProxy.
 
-These need namespaces: as root, or from a kernel that gives them to users. Where both are
-refused they fail, and say so.
+These need root, for namespaces. Where they are refused they fail, and say so.
 """
 
 from __future__ import annotations
@@ -166,6 +165,12 @@ class TestContainers:
         (line,) = re.findall(r"^CMD (.*)$", text_of("Dockerfile"), re.MULTILINE)
         arguments = [each.replace("/srv/www", str(tmp_path)) for each in json.loads(line)]
         run(*COMMAND.split(), *arguments, "--check-config", cwd=tmp_path)
+
+    def test_only_sources_go_into_it(self) -> None:
+        """What was built here may not run there."""
+        ignored = text_of("Dockerfile.dockerignore").splitlines()
+        made = (ROOT / ".gitignore").read_text().splitlines()
+        assert {f"**/{each.rstrip('/')}" for each in made} <= {*ignored}
 
     def test_it_is_given_the_time_to_leave(self) -> None:
         grace = number_after('"--graceful-timeout", "', text_of("Dockerfile"))

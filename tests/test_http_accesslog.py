@@ -109,6 +109,33 @@ def test_an_answer_is_logged_when_its_turn_has_come() -> None:
     assert [(e.complete, e.size) for e in entries] == [(True, 2)] * 2
 
 
+def test_an_answer_that_was_given_up_before_its_turn(caplog: pytest.LogCaptureFixture) -> None:
+    server, entries = logged()
+    server.get(b"/1", b"/2")
+    server.requests[1].write(b"some")
+    server.requests[1].write(b"more")
+    server.requests[1].abortConnection(False)
+    server.requests[0].answer()
+    assert sorted((e.uri, e.status, e.size, e.complete) for e in entries) == [
+        (b"/1", 200, 2, True),
+        (b"/2", None, 0, False),
+    ]
+
+    async def process(request: Any) -> None:
+        if request.uri == b"/2":
+            request.write(b"some")
+            request.write(b"more")
+            raise ZeroDivisionError
+
+    server, entries = logged(process)
+    server.get(b"/1", b"/2")
+    server.requests[0].answer()
+    assert sorted((e.uri, e.status, e.size, e.complete) for e in entries) == [
+        (b"/1", 200, 2, True),
+        (b"/2", 500, 50, True),
+    ]
+
+
 def test_what_was_never_sent() -> None:
     server, entries = logged()
     server.get(b"/1", b"/2", b"/3")

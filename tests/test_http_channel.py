@@ -508,7 +508,7 @@ def test_a_slow_head_is_refused_however_it_comes() -> None:
 
 
 def test_a_body_may_take_its_time_but_not_stop() -> None:
-    server = Server(inputTimeOut=20)
+    server = Server(inputTimeOut=20, minimumRate=0)
     server.send(POST)
     for byte in b"firs":
         server.advance(19)
@@ -517,6 +517,74 @@ def test_a_body_may_take_its_time_but_not_stop() -> None:
     server.advance(21)
     assert statuses(server) == [408]
     assert server.closing
+
+
+BIG = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n"
+
+
+def drip(server: Server, size: int, seconds: float, pause: float = 5) -> float:
+    """Send so much in each pause, for so long; when the connection was closed, if it was."""
+    passed = 0.0
+    while passed < seconds and not server.closing:
+        server.send(b"x" * size)
+        server.advance(pause)
+        passed += pause
+    return passed
+
+
+def test_a_body_that_drips_is_not_waited_for_for_ever() -> None:
+    server = Server(inputTimeOut=20, minimumRate=100)
+    server.send(BIG)
+    assert 20 <= drip(server, 1, 1000) <= 40  # 20, and until it was first looked at
+    assert statuses(server) == [408]
+
+
+def test_a_body_that_comes_at_the_least_rate_is_taken() -> None:
+    server = Server(inputTimeOut=20, minimumRate=100)
+    server.send(BIG)
+    assert drip(server, 500, 1000) == 1000
+    assert not server.closing
+    # What came faster does not let it stop for longer.
+    server.send(b"x" * 100_000)
+    assert 15 <= drip(server, 1, 1000) <= 40
+    assert statuses(server) == [408]
+
+
+def test_chunks_are_of_the_same_rate() -> None:
+    server = Server(inputTimeOut=20, minimumRate=100)
+    server.send(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+    for _ in range(20):
+        server.send(b"1f4\r\n%b\r\n" % (b"x" * 500))
+        server.advance(5)
+    assert not server.closing
+    for _ in range(20):
+        server.send(b"1\r\nx\r\n")
+        server.advance(5)
+    assert statuses(server) == [408]
+
+
+def test_a_body_that_we_hold_up_has_no_rate() -> None:
+    server = Server(inputTimeOut=20, minimumRate=100)
+    server.send(BIG)
+    (request,) = server.requests
+    for _ in range(50):
+        server.send(b"x" * 200)
+        request.pauseProducing()
+        server.advance(47)
+        request.resumeProducing()
+        server.advance(2)
+    assert not server.closing
+
+
+def test_each_body_has_its_own_time() -> None:
+    server = Server(lambda request: None, inputTimeOut=20, minimumRate=100)
+    for number in range(30):
+        server.send(POST)
+        server.advance(4)
+        server.send(b"first")
+        server.requests[number].answer()
+    assert statuses(server) == [200] * 30
+    assert not server.closing
 
 
 def test_a_slow_application_is_waited_for() -> None:

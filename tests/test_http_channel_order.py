@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from reactorlib import error
+from reactorlib.defer import Deferred
 from reactorlib.protocols.http.headers import Headers
 from reactorlib.testing import AccumulatingProtocol
 from reactorlib.testing.contract.tcp_peers import HalfCloser
@@ -90,6 +92,82 @@ class TestReentrance:
         assert server.closing
         _, (_, fields, _) = answers(server.said())
         assert fields[b"connection"] == b"close"
+
+    def test_many_answers_that_waited_leave_without_recursion(self) -> None:
+        server = Server(maxPipeline=10_000)
+        server.get(*[b"/%d" % number for number in range(5_000)])
+        first, *others = server.requests
+        for request in others:
+            request.answer()
+        first.answer()
+        bodies = [body for _, _, body in answers(server.said())]
+        assert bodies == [b"/%d" % number for number in range(5_000)]
+
+    def test_many_producers_that_end_in_their_turn(self) -> None:
+        class Last:
+            def __init__(self, request: Any) -> None:
+                self.request = request
+
+            def pauseProducing(self) -> None:
+                pass
+
+            def resumeProducing(self) -> None:
+                self.request.unregisterProducer()
+                self.request.finish()
+
+        server = Server(maxPipeline=10_000)
+        server.get(*[b"/"] * 2_000)
+        first, *others = server.requests
+        for request in others:
+            request.registerProducer(Last(request), True)
+        first.answer()
+        assert server.said().count(b"HTTP/1.1 200 OK") == 2_000
+
+    @pytest.mark.parametrize("late", [False, True])
+    def test_a_fault_in_an_answer_that_waits_leaves_the_one_before_it_alone(
+        self, late: bool, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        async def process(request: Any) -> None:
+            if request.uri == b"/2":
+                request.write(b"half")
+                request.write(b" of it")
+                if late:
+                    await gate
+                raise ZeroDivisionError
+
+        gate: Deferred[None] = Deferred()
+        server = Server(process)
+        server.get(b"/1", b"/2", b"/3")
+        first, second = server.requests[:2]
+        first.write(b"one")
+        first.write(b"two")
+        gate.callback(None)
+        assert not server.closing
+        assert second.lost is not None
+        first.write(b"three")
+        first.finish()
+        (_, _, body), (status, fields, page) = answers(server.said())
+        assert body == b"onetwothree"
+        assert (status, fields[b"connection"]) == (500, b"close")
+        assert b"half" not in page
+        assert server.closing
+        assert caplog.text.count("ZeroDivisionError") >= 1
+
+    @pytest.mark.parametrize("close_write", [True, False])
+    def test_an_abort_of_an_answer_that_waits(self, close_write: bool) -> None:
+        server = Server()
+        server.get(b"/1", b"/2")
+        first, second = server.requests
+        second.write(b"half")
+        second.write(b"never")
+        second.abortConnection(close_write)
+        second.answer(b"never")
+        first.answer()
+        assert [body for _, _, body in answers(server.said())] == [b"/1"]
+        assert server.closing
+        assert second.lost is None
+        server.lose(error.ConnectionDone())
+        assert second.lost is not None
 
     def test_an_abort_drops_what_was_gathered(self) -> None:
         def process(request: Any) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from reactorlib import error
+from reactorlib.defer import CancelledError
 from reactorlib.failure import Failure
 from reactorlib.protocols.http.factory import HTTPFactory
 from reactorlib.protocols.http.request import Request
@@ -449,6 +450,36 @@ class TestOverload:
         server.send(POST)
         server.factory.allConnectionsClosed()
         assert server.closing
+
+    @pytest.mark.parametrize("data", [b"G", b"GET / HTTP/1.1\r\n"])
+    def test_a_drain_waits_for_no_half_of_a_head(self, data: bytes) -> None:
+        server = Server(hello)
+        server.send(data)
+        server.factory.allConnectionsClosed()
+        assert server.closing
+        assert server.said() == b""
+
+    def test_a_head_that_begins_in_a_drain_has_no_more_time_than_a_whole_one(self) -> None:
+        server = Server(hello)
+        server.factory.allConnectionsClosed()
+        server.advance(0.5)
+        server.send(b"GET / HTTP/1.1\r\n")
+        assert not server.closing
+        server.advance(1.1)
+        assert statuses(server) == [408]
+        assert server.closing
+
+    def test_what_is_left_when_a_drain_is_given_up_is_closed(self) -> None:
+        server = Server()
+        server.send(POST + b"fi")
+        caught: list[Any] = []
+        draining = server.factory.allConnectionsClosed().addErrback(caught.append)
+        assert not server.closing
+        draining.cancel()
+        assert caught[0].check(CancelledError)
+        assert server.closing
+        server.channel.connectionLost(Failure(error.ConnectionDone()))
+        assert server.requests[0].lost is not None
 
 
 class TestOnALink:

@@ -27,6 +27,8 @@ TAGS = {
     "svg": '<img src="{name}" alt="">',
 }
 
+pytestmark = pytest.mark.timeout(300)  # a browser on a busy machine
+
 # A page with a form, and what takes it: it tells what came.
 PROGRAM = """
 import hashlib, json
@@ -142,8 +144,16 @@ def made(file: Path, size: int) -> str:
     return digest.hexdigest()
 
 
-def test_a_form_with_a_large_file(chromium: Browser, tmp_path: Path) -> None:
-    digest = made(tmp_path / "large ä.bin", 100 * MEGABYTE)
+@pytest.fixture
+def large(tmp_path: Path) -> Iterator[Path]:
+    """Where a large file may be; pytest would keep it."""
+    file = tmp_path / "large ä.bin"
+    yield file
+    file.unlink()
+
+
+def test_a_form_with_a_large_file(chromium: Browser, tmp_path: Path, large: Path) -> None:
+    digest = made(large, 100 * MEGABYTE)
     (tmp_path / "a.txt").write_text("first")
     (tmp_path / "b.txt").write_text("second")
     (tmp_path / "program.py").write_text(PROGRAM)
@@ -151,7 +161,7 @@ def test_a_form_with_a_large_file(chromium: Browser, tmp_path: Path) -> None:
     with serving("web", "--resource", f"{tmp_path}/program.py:form", *flags) as process:
         page = Page(chromium, "http://{}:{}/".format(*place_of(process)))
         before = memory_of(process)
-        page.choose("[name=file]", tmp_path / "large ä.bin")
+        page.choose("[name=file]", large)
         page.choose("[name=more]", tmp_path / "a.txt", tmp_path / "b.txt")
         page.run("document.forms[0].title.value = 'Übung & \"more\"'")
         page.run("document.forms[0].submit()")

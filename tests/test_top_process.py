@@ -126,7 +126,8 @@ def test_a_drain_does_not_wait_for_who_looks_and_is_seen_by_him() -> None:
 
 
 def test_it_survives_what_kills_it_and_leaves_no_litter_for_the_next() -> None:
-    process = subprocess.Popen([*COMMAND, "echo", *PLACE], stdout=subprocess.PIPE, text=True)
+    pipes: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    process = subprocess.Popen([*COMMAND, "echo", *PLACE], **pipes, text=True)
     try:
         ready(process)
     finally:

@@ -47,6 +47,8 @@ def test_no_more_connections_than_allowed_are_held_by_all_together() -> None:
             peer = socket.create_connection(address, PATIENCE)
             if is_served(peer):
                 held.append(peer)
+            else:
+                peer.close()
         for _ in range(20):
             with socket.create_connection(address, PATIENCE) as peer:
                 assert not is_served(peer)

@@ -3,12 +3,11 @@
     python3 tools/deployment.py
     python3 tools/deployment.py --configuration haproxy.cfg --seconds 5
 
-The machines are network namespaces on this one, and gone afterwards: it takes root, or a
-kernel that lets users have them. HAProxy (2.6 or later) gets examples/deployment/haproxy.cfg
-as it stands, or another file for the same addresses. Clients keep their connections and
-never ask twice: what fails, a user would have seen. The exit code is 0 when no request
-failed, each node left as it should, and HAProxy had something to save; 1 when not, 2 when
-the trial could not be made.
+The machines are network namespaces on this one, and gone afterwards; it takes root. HAProxy
+(2.6 or later) gets examples/deployment/haproxy.cfg as it stands, or another file for the
+same addresses. Clients keep their connections and never ask twice: what fails, a user would
+have seen. The exit code is 0 when no request failed, each node left as it should, and
+HAProxy had something to save; 1 when not, 2 when the trial could not be made.
 """
 
 from __future__ import annotations

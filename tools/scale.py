@@ -66,7 +66,8 @@ def _enter_network(arguments: Sequence[str]) -> None:
     if depth == 0:
         again = apart(again)
     elif depth == 1:
-        TABLE.write_text(str(BUCKETS))
+        if TABLE.exists():  # since Linux 6.1
+            TABLE.write_text(str(BUCKETS))
         again = ["unshare", "--net", *again]
     else:
         subprocess.run(["ip", "link", "set", "lo", "up"], check=True)

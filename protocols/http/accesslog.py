@@ -225,8 +225,15 @@ class LoggedRequest(ChannelRequest):
     def noLongerQueued(self) -> None:
         finished = self._framing == FINISHED
         super().noLongerQueued()
-        if finished:
+        if finished and self._status is None:
+            self._end(0, False)
+        elif finished:
             self._is_written(not self._left)
+
+    def _take_back(self) -> None:
+        super()._take_back()
+        self._status = self._chunks = None
+        self._announced = self._streamed = 0
 
     def switchProtocol(self, protocol: Any) -> None:
         super().switchProtocol(protocol)

@@ -7,9 +7,10 @@ It holds, whatever clients and applications do:
 - After an error, or an answer that ends the connection, nothing more is served.
 - What cannot be served yet is not read: a client that does not read its answers,
   or sends faster than its requests are worked on, waits in its own buffers.
-- Every wait for the client ends: a request comes within `inputTimeOut`, a pause in
-  its body, or in the reading of its answer, lasts no longer than `inputTimeOut` and
-  `idleTimeOut`, and the next request begins within `betweenRequestsTimeOut`.
+- Every wait for the client ends: a head comes within `inputTimeOut`, a pause in
+  a body, or in the reading of its answer, lasts no longer than `inputTimeOut` and
+  `idleTimeOut`, and the next request begins within `betweenRequestsTimeOut`. A body that
+  comes in drips comes at `minimumRate` at least.
 
 What is written while data is handled leaves in one piece when it has been.
 """
@@ -58,6 +59,8 @@ class HTTPChannel(Protocol):
         maxPipeline: requests that are worked on at once.
         betweenRequestsTimeOut: seconds until the next request must have begun.
         inputTimeOut: seconds for a head, and for each wait for more of a body.
+        minimumRate: bytes per second that a body must come with, where that is not
+            due to us; it may be behind by inputTimeOut seconds. 0 for none.
         idleTimeOut: seconds in which a client must read some of what waits for it.
         closeTimeOut: the same, once the connection ends.
         maxRequestLine, maxHeaderLength: bytes of the first line and of the whole head.
@@ -70,6 +73,7 @@ class HTTPChannel(Protocol):
     maxPipeline: ClassVar[int] = 4
     betweenRequestsTimeOut: float = 15
     inputTimeOut: ClassVar[float] = 240
+    minimumRate: ClassVar[float] = 240
     idleTimeOut: ClassVar[float] = 300
     drainTimeOut: ClassVar[float] = 1
     closeTimeOut: ClassVar[float] = 20
@@ -91,6 +95,9 @@ class HTTPChannel(Protocol):
     addresses: Any = None  # see IChanRequest.getAddresses
     _discardable = 0  # bytes of a body that may still be read for nobody
     _taken = -1  # bytes that the client had read when that was looked at last
+    _pace: Pace | None = None  # of a body that has been coming for a while
+    _draining = False
+    _advancing = False
     departing: Sequence[ChannelRequest] = ()  # written, and to be told when they have left
     _dropped = 0  # bytes that were written when it was too late
     _outer: Any = None
@@ -234,6 +241,7 @@ class HTTPChannel(Protocol):
         return False
 
     def _receive(self, request: ChannelRequest, data: bytes, start: int, end: int) -> int:
+        before = start
         try:
             start = request.receive(data, start, end)
         except HTTPParseError as refused:
@@ -241,6 +249,8 @@ class HTTPChannel(Protocol):
                 self.abort(False)
             else:
                 self.reject(request, refused.status, str(refused))
+        if self._pace is not None:
+            self._pace.came += start - before
         if not request.incoming:
             self._receiving = None
             self._release(_BODY_HELD)
@@ -273,7 +283,7 @@ class HTTPChannel(Protocol):
             self.send(data)
         del self.requests[0]
         if self.requests:
-            self.requests[0].noLongerQueued()
+            self._advance()
         if self._held:
             self._release(_BUSY)  # no body of its own is still to come
 
@@ -373,6 +383,8 @@ class HTTPChannel(Protocol):
     def _hold(self, why: int) -> None:
         if not self._held and not self.closing:
             self.transport.pauseProducing()
+            if self._pace is not None:
+                self._pace.stop(self._seconds())
         self._held |= why
 
     def _release(self, why: int) -> None:
@@ -380,6 +392,8 @@ class HTTPChannel(Protocol):
             return
         self._held &= ~why
         if not self._held:
+            if self._pace is not None:
+                self._pace.go_on(self._seconds())
             self.transport.resumeProducing()
             self._go_on()
 
@@ -408,12 +422,26 @@ class HTTPChannel(Protocol):
         if not request.persistent:
             self.close()
         elif self.requests:
-            self.requests[0].noLongerQueued()
+            self._advance()
         if self._held:
             others = self._receiving is not None and self._receiving is not request
             self._release(_BUSY if others else _BODY_HELD | _BUSY)
         if not self.busy:
             self._settle()
+
+    def _advance(self) -> None:
+        """The first answer is finished: have leave those that waited, up to one that is not.
+
+        No recursion, however many have: what finishes in its turn comes back here.
+        """
+        if self._advancing:
+            return
+        self._advancing = True
+        try:
+            while self.requests and self.requests[0].queued and not self.closing:
+                self.requests[0].noLongerQueued()
+        finally:
+            self._advancing = False
 
     def reject(self, request: ChannelRequest, status: int, reason: str) -> None:
         """Answer a request that was begun in the place of its application, and close."""
@@ -514,11 +542,15 @@ class HTTPChannel(Protocol):
             self.transport.loseConnection()
 
     def drain(self) -> None:
-        """Serve what has begun, and at most one request that is on its way; then close."""
+        """Serve what has begun, and at most one request that is on its way; then close.
+
+        A head of which some has come has had its time: it may never become whole.
+        """
         self.allowPersistentConnections = False
+        self._draining = True
         if self.requests:
             self.requests[-1].persistent = False
-        elif self._receiving is not None:  # for nobody
+        elif self._partial or self._receiving is not None:  # for nobody
             self.close()
         self.betweenRequestsTimeOut = min(self.drainTimeOut, self.betweenRequestsTimeOut)
         if self._timer.active():
@@ -576,7 +608,7 @@ class HTTPChannel(Protocol):
             return self.closeTimeOut
         if self._receiving is not None and not self._held:
             return self.inputTimeOut
-        if self._partial:
+        if self._partial and not self._draining:
             return self.inputTimeOut
         return self.idleTimeOut if self.requests or self._waits else self.betweenRequestsTimeOut
 
@@ -584,12 +616,22 @@ class HTTPChannel(Protocol):
         """Called at least once in each time-out: has what is waited for taken too long?"""
         if self._reads():
             self._since = self._seconds()
-        left = self._since + self._patience - self._seconds()
+        now = self._seconds()
+        left = min(self._since + self._patience - now, self._patience_with_body(now))
         if left <= 0:
             self._time_out()
             self._since = self._seconds()
             left = self._patience
         self._timer = self.transport.reactor.callLater(min(left, self._tick), self._look)
+
+    def _patience_with_body(self, now: float) -> float:
+        """For how many seconds more a body may come as slowly as it does."""
+        if self._receiving is None or not self.minimumRate:
+            self._pace = None
+            return self.inputTimeOut
+        if self._pace is None or self._pace.of is not self._receiving:
+            self._pace = Pace(self._receiving, self.minimumRate, self.inputTimeOut, now)
+        return self.inputTimeOut if self._held else self._pace.left(now)
 
     def _time_out(self) -> None:
         if self.closing:
@@ -617,6 +659,35 @@ class HTTPChannel(Protocol):
         before, self._taken = self._taken, self._sent - waiting if waiting else -1
         owes = self._partial or (self._receiving is not None and not self._held)
         return before != self._taken and (self.closing or not owes)
+
+
+class Pace:
+    """How far a body is behind the least rate that it must come with."""
+
+    __slots__ = ("_allowed", "_last", "_left", "_rate", "came", "of")
+
+    def __init__(self, of: ChannelRequest, rate: float, allowed: float, now: float) -> None:
+        self.of = of
+        self.came = 0  # bytes since the last look
+        self._rate = rate
+        self._allowed = self._left = allowed  # seconds
+        self._last = now
+
+    def left(self, now: float) -> float:
+        """For how many seconds more nothing may come."""
+        self.stop(now)
+        return self._left
+
+    def stop(self, now: float) -> None:
+        """From now on it is we who do not read; what has come by then counts."""
+        self._left += self.came / self._rate - (now - self._last)
+        self._left = min(self._left, self._allowed)
+        self.came = 0
+        self._last = now
+
+    def go_on(self, now: float) -> None:
+        """We read again."""
+        self._last = now
 
 
 class Tap:

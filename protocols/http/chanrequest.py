@@ -159,7 +159,9 @@ class ChannelRequest:
         if self._callback is not None:
             self.channel.transport.monitorCongestion(self._callback)
         producer = self._producer
-        if self._framing == FINISHED:
+        if self._framing == FINISHED and self.request is not None:  # it wants no answer
+            self.channel.close()
+        elif self._framing == FINISHED:
             self.channel.finished(self)
         elif producer is not None:
             self.channel.register(producer, self._streaming)
@@ -284,7 +286,10 @@ class ChannelRequest:
         )
         if self._framing == FINISHED:
             return
-        if self.request is None:
+        if self.queued and self._framing:  # nothing of it has left
+            self._take_back()
+            self.channel.reject(self, INTERNAL_SERVER_ERROR, "the server is at fault")
+        elif self.request is None:
             self.channel.reject(self, INTERNAL_SERVER_ERROR, "the server is at fault")
         else:
             self._guarded(self.request.processingFailed, failure)
@@ -294,7 +299,23 @@ class ChannelRequest:
             function(*arguments)
         except Exception:
             logger.exception("Unhandled error in %r", self)
-            self.channel.abort(False)
+            self._cut(False)
+
+    def _take_back(self) -> None:
+        """Forget the answer, none of which has left."""
+        self._waiting = []
+        self._framing = UNSENT
+        self._left = 0
+
+    def _cut(self, close_write: bool) -> None:
+        """End the connection: now, or once those before this one have been answered."""
+        if self._waiting is None:
+            self.channel.abort(close_write)
+            return
+        self._take_back()
+        self._framing = FINISHED
+        self.persistent = False
+        self.stop_producer()
 
     def headers(self) -> Headers:
         """The fields of the request."""
@@ -550,7 +571,7 @@ class ChannelRequest:
 
     def abortConnection(self, closeWrite: bool = True) -> None:
         if self._framing != FINISHED:
-            self.channel.abort(closeWrite)
+            self._cut(closeWrite)
 
     def getHostInfo(self) -> tuple[Any, bool]:
         transport = self.channel.transport

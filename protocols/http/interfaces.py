@@ -87,7 +87,8 @@ class IChanRequest(IConsumer):
     def abortConnection(closeWrite: bool = True) -> None:
         """End the connection: after what was written (closeWrite), or with a reset.
 
-        Nothing that is written afterwards is sent.
+        Nothing that is written afterwards is sent. While other requests come first, it is
+        they that are answered before, and nothing of this one is sent.
         """
 
     def getHostInfo() -> tuple[Any, bool]:

@@ -9,8 +9,9 @@ Facts, then decision:
 - Nor does it tell of a link that has taken a directory's place, of a new sibling, or of
   what is written through a mapping: nothing is kept for longer than a second.
 
-So a file is looked at for each answer, and described once a second. No descriptor is
-kept, and no more than so many answers and bytes: those kept first go first.
+So a file is described once a second, and looked at after each request was sent: one look
+serves all that had arrived in the same turn of the loop. No descriptor is kept, and no
+more than so many answers and bytes: those kept first go first.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ class Kept:
     headers: Headers
     body: bytes | None
     until: float = 0.0
+    turn: int | None = None  # in which it was looked at
     _marks: tuple[int, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -59,17 +61,19 @@ class Kept:
         """Whether a file of that status is still the same."""
         return bool(_marks(status) == self._marks)
 
-    @property
-    def holds(self) -> bool:
-        """Whether the same file would give the same answer."""
+    def holds(self, turn: int | None) -> bool:
+        """Whether the same file would give the same answer to what came in that turn."""
         if self.until < monotonic():
             return False
         if self.body is None:
             return True  # to be seen when it is opened
+        if turn is not None and self.turn == turn:
+            return True
         try:
             status = os.stat(self.path, follow_symlinks=self.follow)
         except OSError:
             return False
+        self.turn = turn
         return bool(_marks(status) == self._marks)
 
 
@@ -82,10 +86,14 @@ class Shelf:
         self._kept: dict[Hashable, Kept] = {}
         self._bytes = 0
 
-    def find(self, key: Hashable) -> Kept | None:
-        """The answer to the same question, if it holds."""
+    def find(self, key: Hashable, turn: int | None) -> Kept | None:
+        """The answer to the same question, if it holds.
+
+        `turn` is that of the loop in which it was asked: the reactor's `turns`; None if
+        they are not counted.
+        """
         kept = self._kept.get(key)
-        if kept is None or kept.holds:
+        if kept is None or kept.holds(turn):
             return kept
         self._drop(key)
         return None

@@ -142,7 +142,10 @@ class File(resource.Resource):
     def _render_kept(self, request: Any) -> Any:
         """The same answer as a moment ago, if there is one; None if not."""
         key = self._key(request)
-        kept = None if key is None else self._shelf.find(key)
+        if key is None:
+            return None
+        turn = getattr(request.chanRequest.reactor, "turns", None)
+        kept = self._shelf.find(key, turn)
         if kept is None:
             return None
         if kept.body is not None:

@@ -218,10 +218,11 @@ def _serve(options: argparse.Namespace) -> None:
         return
     reactor.maxWriteBuffer = options.max_write_buffer
     _apply_limits(reactor, connections)
-    options.drain = Drain(reactor, options.graceful_timeout, options.is_worker)
     view = partial(OwnView, Subject(reactor, options.command))
-    if not options.is_worker:
-        open_status(reactor, options, view, options.drain)
+    if "listen" in options:
+        options.drain = Drain(reactor, options.graceful_timeout, options.is_worker)
+        if not options.is_worker:
+            open_status(reactor, options, view, options.drain)
     serves = options.start(reactor, options) or succeed(None)
     serves.addCallback(lambda _: reactor.callWhenRunning(are_ready or options.drain.opened))
     with offered(reactor, partial(identity, options.command), view):

@@ -396,8 +396,15 @@ class MemoryChanRequest:
             self.transport.loseConnection()
 
     def abortConnection(self, closeWrite: bool = True) -> None:
-        if not self._over:
+        if self._over:
+            return
+        if self._waiting is None:
             self._end(reset=not closeWrite)
+        else:  # those before it are answered
+            self._over = True
+            self.persistent = False
+            self._waiting = [(self.transport.loseConnection, ())]
+            self._stop_producer()
 
     def _end(self, reset: bool) -> None:
         if reset:

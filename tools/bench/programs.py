@@ -49,11 +49,12 @@ def _by_http(name: str, source: str, *arguments: str) -> tuple[Program, Program]
     return Program(name, "http", source, arguments), Program(name, "http-post", source, arguments)
 
 
-def _file(name: str, size: int) -> tuple[Program, Program]:
-    """A file of so many bytes, by nginx and by us."""
+def _file(name: str, size: int) -> tuple[Program, Program, Program]:
+    """A file of so many bytes, by nginx as it is, by one that keeps files open, and by us."""
     service, arguments = f"http-file-{name}", (str(size),)
     return (
         Program("nginx", service, "servers/http_nginx.py", arguments),
+        Program("nginx-cached", service, "servers/http_nginx.py", (*arguments, "cached")),
         Program("reactorlib", service, "servers/http_file_reactorlib.py", arguments, ours=True),
     )
 
@@ -92,6 +93,7 @@ PROGRAMS: tuple[Program, ...] = (
     *_by_http("socketify", "servers/http_socketify.py"),
     *_by_http("twisted", "servers/http_twisted.py"),
     Program("reactorlib", "http", "servers/http_reactorlib.py", ("hello",), ours=True),
+    Program("reactorlib-site", "http", "servers/http_reactorlib.py", ("site",), ours=True),
     Program("reactorlib", "http-post", "servers/http_reactorlib.py", ("echo",), ours=True),
     *_file("1k", 1_000),
     *_file("100k", 100_000),

@@ -63,7 +63,10 @@ class Scenario:
 
 _ECHO_SERVERS = ("c", "uvloop", "asyncio", "gevent", "twisted", "reactorlib")
 _OUR_SERVERS = ("reactorlib", "reactorlib-poll", "reactorlib-select", "reactorlib-standin")
-_HTTP_SERVERS = ("nginx", "uvicorn", "granian", "aiohttp", "socketify", "twisted", "reactorlib")
+_HTTP_SERVERS = (
+    *("nginx", "uvicorn", "granian", "aiohttp", "socketify", "twisted"),
+    *("reactorlib", "reactorlib-site"),
+)
 _PAIR = ("twisted", "reactorlib")
 
 _COST = Column("cost_us", "µs/op", 2)
@@ -137,8 +140,8 @@ def _file(name: str, size: int, connections: int) -> Scenario:
         f"http-file-{name}",
         partial(http_file, connections=connections, size=size),
         _EXCHANGE,
-        ("nginx", "reactorlib"),
-        ("nginx",),
+        ("nginx", "nginx-cached", "reactorlib"),
+        ("nginx", "nginx-cached"),
         saturates=True,
     )
 

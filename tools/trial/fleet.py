@@ -85,14 +85,16 @@ class Balancer:
     def wait_until_up(self, names: set[str], patience: float = 30) -> None:
         """Until it takes exactly those nodes to serve; raises TimeoutError with its log."""
         end = time.monotonic() + patience
-        while self._up() != names:
+        while not self._are_up(names):
             if time.monotonic() > end:
                 raise TimeoutError(f"HAProxy does not see {sorted(names)} alone up:\n{self.log()}")
             time.sleep(0.1)
 
-    def _up(self) -> set[str]:
-        """With those that have failed a check, but not yet enough of them ("UP 1/2")."""
-        return {name for name, row in self.nodes().items() if row["status"].startswith("UP")}
+    def _are_up(self, names: set[str]) -> bool:
+        """A node is up until enough checks have failed ("UP 1/2"), and before the first one."""
+        nodes = self.nodes()
+        up = {name for name, row in nodes.items() if row["status"].startswith("UP")}
+        return up == names and all(nodes[name]["check_status"] == "L7OK" for name in names)
 
     def _ask(self, command: str) -> str:
         with socket.socket(socket.AF_UNIX) as sock:

@@ -99,12 +99,21 @@ class Ends:
         exchange.until(lambda: exchange.ended() == "reset")
         assert exchange.answer().code == 0
 
-    def test_an_end_before_its_turn_ends_all(self, exchange: Exchange) -> None:
+    @pytest.mark.parametrize("close_write", [True, False])
+    def test_an_end_before_its_turn_comes_in_its_turn(
+        self, exchange: Exchange, close_write: bool
+    ) -> None:
         request = exchange.start(nothing, behind=True)
         request.write(b"never")
-        request.abortConnection()
+        request.abortConnection(close_write)
+        request.write(b"never")
+        exchange.settle()
+        assert exchange.ended() == ""
+        exchange.take_turn()
         exchange.until(lambda: exchange.ended() == "closed")
         assert exchange.answer().code == 0
+        exchange.lose()
+        assert request.calls.count("lost") == 1
 
     def test_an_answer_waits_for_its_turn(self, exchange: Exchange) -> None:
         request = exchange.start(nothing, behind=True)

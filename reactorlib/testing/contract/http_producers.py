@@ -103,6 +103,8 @@ class Producers:
         request.registerProducer(producer, streaming)
         before = producer.calls[:]
         request.abortConnection(close_write)
+        if behind:
+            exchange.take_turn()
         exchange.until(exchange.ended)
         exchange.lose()
         assert producer.calls == [*before, "stop"]

@@ -1,6 +1,7 @@
 """Hello world by nginx: its worker alone, as a single process. Neither outlives the other.
 
-With a size as the argument, a file of so many bytes, by sendfile.
+With a size as the argument, a file of so many bytes, by sendfile; with "cached" behind
+it, nginx keeps the file open, and looks whether it is still the same once a second.
 
 Needs nginx to be installed. Prints the port and nginx's process. Until nginx
 has the port, a socket of ours keeps it free.
@@ -60,7 +61,8 @@ def answer(folder: str) -> str:
         return 'return 200 "Hello, World!\\n";'
     Path(folder, "file").write_bytes(b"f" * int(sys.argv[1]))
     os.chmod(folder, 0o755)
-    return f"root {folder}; sendfile on; tcp_nopush on;"
+    cache = "open_file_cache max=1000; open_file_cache_valid 1s;" * ("cached" in sys.argv)
+    return f"root {folder}; sendfile on; tcp_nopush on; {cache}"
 
 
 def start(folder: str, port: int) -> subprocess.Popen:

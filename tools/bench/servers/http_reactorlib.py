@@ -1,4 +1,4 @@
-"""Hello world or, asked for as the argument, echo by a subclass of Request."""
+"""Hello world or echo by a subclass of Request, or hello world by a resource of a Site."""
 
 # mypy: ignore-errors
 
@@ -9,6 +9,8 @@ import sys
 from reactorlib import reactor
 from reactorlib.protocols.http.factory import HTTPFactory
 from reactorlib.protocols.http.request import Request
+from reactorlib.protocols.http.resource import Resource
+from reactorlib.protocols.http.server import Site
 
 
 class Hello(Request):
@@ -30,7 +32,18 @@ class Echo(Request):
         self.finish()
 
 
-factory = HTTPFactory({"hello": Hello, "echo": Echo}[sys.argv[1]], maxRequests=5000)
+class Page(Resource):
+    isLeaf = True
+
+    def render_GET(self, request) -> bytes:
+        request.setHeader(b"content-type", b"text/plain")
+        return b"Hello, World!\n"
+
+
+if sys.argv[1] == "site":
+    factory = Site(Page(), maxRequests=5000)
+else:
+    factory = HTTPFactory({"hello": Hello, "echo": Echo}[sys.argv[1]], maxRequests=5000)
 port = reactor.listenTCP(0, factory, backlog=1024, interface="127.0.0.1")
 print(port.getHost().port, flush=True)
 reactor.run()
