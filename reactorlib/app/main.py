@@ -221,10 +221,12 @@ def _serve(options: argparse.Namespace) -> None:
     view = partial(OwnView, Subject(reactor, options.command))
     if "listen" in options:
         options.drain = Drain(reactor, options.graceful_timeout, options.is_worker)
+        are_ready = are_ready or options.drain.opened
         if not options.is_worker:
             open_status(reactor, options, view, options.drain)
     serves = options.start(reactor, options) or succeed(None)
-    serves.addCallback(lambda _: reactor.callWhenRunning(are_ready or options.drain.opened))
+    if are_ready is not None:
+        serves.addCallback(lambda _: reactor.callWhenRunning(are_ready))
     with offered(reactor, partial(identity, options.command), view):
         reactor.run()
 
