@@ -34,7 +34,7 @@ def start(reactor):
     raise AssertionError("it is not called")
 """
 
-LISTENING = [command for command in COMMANDS if command not in ("http-audit", "doctor")]
+LISTENING = [command for command in COMMANDS if command not in ("http-audit", "doctor", "top")]
 
 
 def told(result: subprocess.CompletedProcess[str], code: int) -> str:
