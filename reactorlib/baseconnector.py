@@ -14,10 +14,10 @@ from zope.interface import implementer
 
 from reactorlib import error
 from reactorlib.address import from_sockaddr
+from reactorlib.connection import Connection
 from reactorlib.failure import Failure
 from reactorlib.interfaces import IConnector
 from reactorlib.race import Race, Target
-from reactorlib.tcp import Connection
 
 logger = logging.getLogger("reactorlib")
 

@@ -6,10 +6,10 @@ from typing import Any
 
 from reactorlib.address import IPv4Address, IPv6Address
 from reactorlib.baseconnector import BaseConnector
+from reactorlib.connection import Connection
 from reactorlib.hostnames import AddressTypes
 from reactorlib.race import Race
 from reactorlib.resolve import resolve
-from reactorlib.tcp import Connection
 
 
 class Connector(BaseConnector):

@@ -14,6 +14,7 @@ from reactorlib.address import AF_UNIX, from_sockaddr
 from reactorlib.backends.events import STREAM
 from reactorlib.base import ReactorBase
 from reactorlib.budget import ConnectionBudget
+from reactorlib.connection import Connection
 from reactorlib.connector import Connector
 from reactorlib.datagram import MAX_PACKET_SIZE, BaseDatagramPort
 from reactorlib.defer import Deferred
@@ -31,7 +32,7 @@ from reactorlib.pipes import Target
 from reactorlib.process import Process, spawn
 from reactorlib.program import NO_VARIABLES, Environment, Text, program
 from reactorlib.sockets import duplicated, set_common_options
-from reactorlib.tcp import BACKLOG, Connection, Port
+from reactorlib.tcp import BACKLOG, Port
 from reactorlib.udpbase import UDPReactor
 from reactorlib.unix import UNIXConnection
 from reactorlib.unixbase import UNIXReactor

@@ -19,13 +19,14 @@ from reactorlib import error
 from reactorlib.address import UNIXAddress
 from reactorlib.backends.events import DESCRIPTOR
 from reactorlib.baseconnector import BaseConnector
+from reactorlib.connection import Connection
 from reactorlib.failure import Failure
 from reactorlib.interfaces import IFileDescriptorReceiver, IUNIXTransport
 from reactorlib.lockfile import isLocked
 from reactorlib.race import Race
 from reactorlib.socketfile import SocketFile
 from reactorlib.sockets import packed_name
-from reactorlib.tcp import BACKLOG, Connection
+from reactorlib.tcp import BACKLOG
 from reactorlib.tcp import Port as TCPPort
 
 # A listener whose queue is full is tried again so soon, in seconds, and later

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections import deque
 from collections.abc import Iterator
 from typing import Any
@@ -57,3 +58,32 @@ def test_no_event_is_without_a_name_for_its_function() -> None:
     lib = load().lib
     kinds = {getattr(lib, name) for name in dir(lib) if name.startswith("EVENT_")}
     assert kinds == set(stopwatch._FUNCTIONS)
+
+
+def test_what_arrives_in_another_turn_is_served_in_another_turn(reactor: Reactor) -> None:
+    served: list[int] = []
+    ours, theirs = socket.socketpair()
+
+    class Reader:
+        def fileno(self) -> int:
+            return ours.fileno()
+
+        def doRead(self) -> None:
+            ours.recv(1)
+            served.append(reactor.turns)
+
+        def connectionLost(self, reason: Any) -> None:
+            pass
+
+        def logPrefix(self) -> str:
+            return "reader"
+
+    with ours, theirs:
+        reader = Reader()
+        reactor.addReader(reader)
+        for number in range(3):
+            theirs.send(b"x")
+            while len(served) == number:
+                reactor.iterate(1)
+        reactor.removeReader(reader)
+    assert len(set(served)) == 3

@@ -184,6 +184,7 @@ with socket.create_server(("127.0.0.1", 0)) as listening:
     while data := connection.recv(65536):
         answer = b"HTTP/1.1 200 OK\\r\\nContent-Length: 14\\r\\n\\r\\nHello, World!\\n"
         connection.sendall(answer * data.count(b"\\r\\n\\r\\n"))
+sys.stdin.read()  # one that has ended tells nothing of its memory
 """
 
 

@@ -23,7 +23,56 @@ def three() -> Headers:
     return headers
 
 
+class TestUpdate:
+    def test_fields_take_the_place_of_those_of_their_names(self):
+        headers, other = three(), Headers(rawHeaders={b"host": [b"c"], b"X-Two": [b"2"]})
+        headers.update(other)
+        assert headers.checkedLines() == (b"x-ONE: 1\r\n", b"host: c\r\n", b"X-Two: 2\r\n")
+        assert headers.getRawHeaders(b"Host") == [b"c"]
+        assert headers.plain
+        assert len(other) == 2
+
+    def test_into_none_and_of_itself(self):
+        headers = Headers()
+        headers.update(three())
+        headers.update(headers)
+        assert headers == three()
+
+    def test_what_is_typed_is_read_again(self):
+        headers = Headers(headers={b"content-length": 1})
+        assert headers.getHeader(b"content-length") == 1
+        headers.update(Headers(headers={b"content-length": 2}))
+        assert headers.getHeader(b"content-length") == 2
+        assert not headers.plain
+
+    def test_of_those_that_came(self):
+        headers = Headers.deferred(lambda: [(b"Host", b"a")])
+        headers.update(Headers.deferred(lambda: [(b"X", b"\r\n")]))
+        assert headers.getRawHeaders(b"x") == [b"\r\n"]
+        with pytest.raises(ValueError, match="control"):
+            headers.checkedLines()
+
+    def test_not_of_what_is_sent(self):
+        headers = three()
+        headers.makeImmutable()
+        with pytest.raises(TypeError):
+            headers.update(Headers())
+
+
 class TestRaw:
+    def test_words_in_names(self):
+        for headers in (three(), Headers.deferred(lambda: [(b"X-One", b"1"), (b"Host", b"a")])):
+            assert headers.mentions(b"if-", b"x-o")
+            assert not headers.mentions(b"1", b"if-")
+            assert not headers.mentions()
+
+    def test_of_each_name_by_itself_or_all(self):
+        headers = three()
+        assert headers.getRawHeaders(b"x-one") == [b"1"]
+        assert set(headers.names()) == {b"host", b"x-one"}
+        assert headers.getRawHeaders(b"x-one") == [b"1"]
+        assert headers.getRawHeaders(b"other", 5) == 5
+
     def test_names_have_no_case(self):
         headers = Headers(rawHeaders={b"Content-Type": [b"text/plain"]})
         for name in (b"content-type", b"CONTENT-TYPE", "Content-Type"):

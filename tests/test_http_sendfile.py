@@ -17,6 +17,7 @@ import pytest
 
 from reactorlib.interfaces import ISendfileTransport
 from reactorlib.protocols.filesender import TransferStopped
+from reactorlib.protocols.http.encoding import EncodingResourceWrapper
 from reactorlib.protocols.http.resource import Resource
 from reactorlib.protocols.http.server import NOT_DONE_YET, Site
 from reactorlib.protocols.http.static import File
@@ -128,6 +129,17 @@ class TestFiles(TCPContractBase):
             file.seek(0)
             said = self.ask(net, Sends(file, 10, 17), LAST % b"/")
         assert answers(said)[0][2] == b"before new" + LARGE[3:10]
+
+    def test_coded_it_is_not_the_kernels(self, net: Net, root: Path) -> None:
+        (root / "large.txt").write_bytes(LARGE)
+        site = EncodingResourceWrapper(File(root))
+        request = b"GET /large.txt HTTP/1.0\r\nAccept-Encoding: gzip\r\n\r\n"
+        head, _, body = self.ask(net, site, request).partition(b"\r\n\r\n")
+        assert b"Content-Encoding: gzip" in head
+        assert b"Content-Length" not in head
+        assert gzip.decompress(body) == LARGE
+        plain = self.ask(net, site, LAST % b"/large.txt")
+        assert answers(plain)[0][2] == LARGE
 
     def test_a_pipe(self, net: Net) -> None:
         reader, writer = os.pipe()

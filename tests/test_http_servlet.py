@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,91 +11,10 @@ from reactorlib.address import IPv4Address, UNIXAddress
 from reactorlib.failure import Failure
 from reactorlib.protocols.http import servlet as netsvc
 from reactorlib.protocols.http.fields.authorization import Credentials
-from reactorlib.protocols.http.forms import FormLimits, Upload
 from reactorlib.protocols.http.headers import Headers
 from reactorlib.protocols.http.parser import HTTPParseError
-from reactorlib.testing import StringTransport
-from tests.test_http_forms import MULTIPART, URLENCODED, part, post, whole
-from tests.webserver import Visitor
-
-
-class Calls(netsvc.HttpServlet):
-    """Keeps what it is told, and does what the test says."""
-
-    def __init__(self, session: Any, on_request: Callable[[Any], object]) -> None:
-        super().__init__(session)
-        self.on_request = on_request
-        self.content = b""
-        self.destroyed = 0
-
-    def processRequest(self) -> None:
-        self.on_request(self)
-
-    def processContent(self, content: bytes) -> None:
-        self.content += content
-
-    def destroyServlet(self) -> None:
-        super().destroyServlet()
-        self.destroyed += 1
-
-
-class Server(netsvc.HttpServer):
-    """Makes servlets by calling `make`, and keeps them."""
-
-    def __init__(self, make: Callable[[Any], Any]) -> None:
-        super().__init__()
-        self.make = make
-        self.made: list[Any] = []
-
-    def servlet(self, session: Any) -> Any:
-        self.made.append(self.make(session))
-        return self.made[-1]
-
-
-class Client(Visitor):
-    """A connection to a daemon that has one server, at a path."""
-
-    def __init__(self, make: Callable[[Any], Any], path: str = "/", **settings: Any) -> None:
-        self.server = Server(make)
-        self.daemon = netsvc.HttpDaemon(80, **settings)
-        self.daemon.attach(path, self.server)
-        self.connect()
-
-    def connect(self, **addresses: Any) -> None:
-        peer = IPv4Address("TCP", "192.0.2.1", 5)
-        self.visit(self.daemon.factory, StringTransport(**addresses), peer)
-
-    def send(self, *pieces: bytes) -> None:
-        for piece in pieces:
-            self.channel.dataReceived(piece)
-
-    def get(self, uri: bytes = b"/", *fields: bytes, method: bytes = b"GET") -> Any:
-        lines = [b"%b %b HTTP/1.1" % (method, uri), b"Host: www.example:8000", *fields, b"", b""]
-        self.send(b"\r\n".join(lines))
-        found = self.answers()
-        return found[0] if found else None
-
-    @property
-    def servlet(self) -> Any:
-        return self.server.made[-1]
-
-
-def calls(on_request: Callable[[Any], object]) -> Callable[[Any], Calls]:
-    return lambda session: Calls(session, on_request)
-
-
-def hello(servlet: Any) -> None:
-    servlet.sendResponse(200)
-    servlet.sendHeader("Content-Type", "text/plain")
-    servlet.sendHeader("Content-Length", 9)
-    servlet.endHeaders()
-    servlet.sendContent("Hi there.")
-    servlet.endContent()
-
-
-def nothing(servlet: Any) -> None:
-    pass
-
+from tests.servlets import Calls, Client, Server, calls, hello, nothing
+from tests.test_http_forms import post
 
 # What is asked
 
@@ -491,101 +409,6 @@ def test_the_echo_servlet() -> None:
     assert b"<pre>&lt;content&gt;</pre>" in client.said()
     client.send(post(b"x" * 100_000, b"text/plain")[:80_000], b"x" * 20_200)
     assert b"<pre>%b</pre>" % (b"x" * 65_536) in client.said()
-
-
-# Forms
-
-
-class Fields(netsvc.FormServlet):
-    def handleRequest(self) -> None:
-        page = repr(sorted(self.fields().items())).encode()
-        self.sendResponse(200)
-        self.sendHeader("Content-Length", len(page))
-        self.endHeaders()
-        self.sendContent(page)
-        self.endContent()
-
-
-def test_a_form_by_get_and_by_post() -> None:
-    client = Client(Fields)
-    query = b"a=1&b=%C3%BC&a=2&c="
-    page = client.get(b"/?" + query)[2]
-    assert page.decode() == "[('a', ['1', '2']), ('b', 'ü'), ('c', '')]"
-    for step in (1, 1000):
-        message = post(query, URLENCODED)
-        client.send(*[message[start : start + step] for start in range(0, len(message), step)])
-        assert client.answers()[0][2] == page
-    client.send(
-        post(
-            whole(
-                *[part(*p) for p in [(b"a", b"1"), (b"b", "ü".encode()), (b"a", b"2"), (b"c", b"")]]
-            )
-        )
-    )
-    assert client.answers()[0][2] == page
-    assert client.servlet.containsField("a")
-    assert not client.servlet.containsField("x")
-    assert client.servlet.field("b") == "ü"
-    with pytest.raises(KeyError):
-        client.servlet.field("x")
-    assert not client.closing
-
-
-def test_a_form_without_fields() -> None:
-    client = Client(Fields)
-    assert client.get()[2] == b"[]"
-    client.send(post(b"", URLENCODED), post(b"{}", b"application/json"))
-    assert [body for _, _, body in client.answers()] == [b"[]", b"[]"]
-
-
-def test_an_upload_to_a_servlet() -> None:
-    def handle(servlet: Any) -> None:
-        upload = servlet.field("f")
-        assert isinstance(upload, Upload)
-        servlet.sendError(400, f"{upload.filename}: {upload.file.read().decode()}")
-
-    client = Client(Fields)
-    client.server.make = lambda session: type("Form", (Fields,), {"handleRequest": handle})(session)
-    client.send(post(whole(part(b"f", b"text", b"name"))))
-    assert b"name: text" in client.said()
-    with pytest.raises(ValueError, match="closed"):
-        client.servlet.field("f").file.seek(0) or client.servlet.field("f").file.read()
-
-
-@pytest.mark.parametrize(
-    ("message", "status"),
-    [
-        (b"PUT / HTTP/1.1\r\nHost: x\r\n\r\n", 501),
-        (b"HEAD / HTTP/1.0\r\n\r\n", 501),
-        (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
-        (b"POST / HTTP/1.1\r\nHost: x\r\n\r\n", 400),
-        (b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n", 400),
-        (b"GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
-        (post(b"nonsense", MULTIPART), 400),
-        (post(b"", MULTIPART), 400),
-        (post(b"a=1&b=2&c=3", URLENCODED), 413),
-        (post(b"x", b"multipart/form-data"), 400),
-        (b"GET /?a&b&c HTTP/1.1\r\nHost: x\r\n\r\n", 413),
-    ],
-)
-def test_forms_that_are_refused(message: bytes, status: int) -> None:
-    client = Client(type("Form", (Fields,), {"formLimits": FormLimits(maxFields=2)}))
-    client.send(message)
-    assert client.said().startswith(b"HTTP/1.1 %d " % status)
-    assert client.closing
-
-
-def test_content_that_nobody_waits_for_any_more() -> None:
-    client = Client(Fields)
-    client.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n")
-    servlet = client.servlet
-    servlet.destroyServlet()
-    servlet.processContent(b"x")
-    assert servlet.fields() == {}
-
-
-def test_a_form_servlet_that_handles_nothing() -> None:
-    assert Client(netsvc.FormServlet).get()[0] == 501
 
 
 # Congestion

@@ -14,7 +14,7 @@ from reactorlib import error
 from reactorlib.failure import Failure
 from reactorlib.protocols.http import servlet as netsvc
 from tests.on_backends import OnEveryBackend
-from tests.test_http_servlet import Client, hello
+from tests.servlets import Client, hello
 from tests.webserver import answers
 
 

@@ -20,8 +20,8 @@ COUNTED = "".join(f"{number}\n" for number in range(100))
 FLASK = """
 import hashlib, pathlib
 from flask import (
-    Flask, abort, flash, get_flashed_messages, redirect, request, send_file,
-    send_from_directory, session, stream_with_context, url_for,
+    Flask, abort, redirect, render_template, request, send_file, send_from_directory, session,
+    stream_with_context, url_for,
 )
 
 app = Flask(__name__)
@@ -57,6 +57,10 @@ def stream():
 def count():
     session["count"] = session.get("count", 0) + 1
     return str(session["count"])
+
+@app.get("/page")
+def page():
+    return render_template("page.html", name="<x>")
 
 @app.get("/there")
 def there():
@@ -330,6 +334,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("frameworks")
     for name, program in (("flask", FLASK), ("django", DJANGO), ("fastapi", FASTAPI)):
         (folder / f"{name}_app.py").write_text(program)
+    (folder / "templates").mkdir()
+    (folder / "templates" / "page.html").write_text("hello {{ name }}")
     (folder / "files").mkdir()
     (folder / "files" / "data.bin").write_bytes(DATA)
     (folder / "files" / "text.txt").write_text("some text\n")
@@ -339,7 +345,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module", params=SERVED)
 def client(request: pytest.FixtureRequest, folder: Path) -> Iterator[Client]:
     flags = ["--listen", "tcp:0:interface=127.0.0.1", "--no-access-log", "--log-level", "critical"]
-    with serving("web", *SERVED[request.param], *flags, cwd=folder) as process:
+    how, program = SERVED[request.param]
+    with serving("web", how, f"{folder}/{program}", *flags) as process:  # from elsewhere
         base = "http://{}:{}".format(*place_of(process))
         plain = {"Accept-Encoding": "identity"}
         with Client(base_url=base, headers=plain, trust_env=False, timeout=60) as client:
@@ -407,6 +414,7 @@ def test_a_session(client: Client) -> None:
 @only("flask")
 def test_pages_of_flask(client: Client) -> None:
     assert client.get("/fails").text == "it failed"
+    assert client.get("/page").text == "hello &lt;x&gt;"
     assert client.get("/teapot").status_code == 418
     answer = client.get("/there", follow_redirects=True)
     assert (answer.url.path, answer.text) == ("/count", "1")

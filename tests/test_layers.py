@@ -31,7 +31,7 @@ LAYERS = {
         task threadpool threads timers watch
     """,
     TRANSPORTS: """
-        baseconnector budget certificate congestion connector cork datagram
+        baseconnector budget certificate congestion connection connector cork datagram
         datagramprotocol endpoints exits files hostcache hostnames lockfile multicast
         overload pipes posixbase process protocol race resolve sendfile socketfile sockets ssl stdio
         stream systemd tcp tls tlslayer tlssession udp udpbase unix unixbase

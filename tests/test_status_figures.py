@@ -239,20 +239,32 @@ def sleep_for(seconds: float) -> None:
     time.sleep(seconds)
 
 
-def test_a_slow_callback_makes_the_loop_late_and_the_next_one_is_named(
+def test_a_slow_callback_makes_the_loop_late_and_is_named_when_it_comes_again(
     reactor: Reactor, looking: Figures
 ) -> None:
     reactor.callLater(pace.TICK * 1.5, sleep_for, 0.2)
-    made: list[float] = []
-    reactor.callLater(0.5, lambda: made.append(reactor.seconds()))
-    turn_until(reactor, lambda: made)
+    turn_until(reactor, lambda: looking._pace._hot_until)
     assert 0.1 < looking.look().lag < 5
-    reactor.callLater(0, sleep_for, 0.03)
+
+    def block() -> None:
+        time.sleep(0.03)
+        reactor.callLater(0.03, block)
+
+    block()
     turn_until(reactor, lambda: looking._pace._slow)
     (slow,) = looking.look().slowest
-    assert "sleep_for" in slow.what
+    assert "block" in slow.what
     assert 0.03 <= slow.seconds < 5
-    assert looking.look().slowest == []
+    for call in reactor.getDelayedCalls():
+        if call is not looking._pace._call:
+            call.cancel()
+
+
+def test_after_the_loop_was_late_half_of_the_time_is_timed(reactor: Reactor) -> None:
+    watch = pace.Pace(reactor)
+    watch._hot_until = reactor.seconds() + 1_000
+    assert sum(timed_ticks(reactor, watch)) == pace.SHARE
+    watch.close()
 
 
 def test_lateness_is_told_before_the_timer_can_tell_it(reactor: Reactor, looking: Figures) -> None:
@@ -270,17 +282,22 @@ def test_of_many_slow_callbacks_the_slowest_are_kept(reactor: Reactor) -> None:
     watch.close()
 
 
-def test_a_calm_server_is_timed_for_a_part_of_the_time(reactor: Reactor) -> None:
+def test_a_calm_server_is_timed_for_a_part_of_the_time(
+    reactor: Reactor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pace, "LATE", 1_000.0)  # however late this machine is
     watch = pace.Pace(reactor)
-    timed = []
-    for _ in range(2 * pace.SHARE):
-        timed.append(reactor._stopwatch is not None)
-        watch._call.reset(0)
-        calls = watch._ticks
-        turn_until(reactor, lambda calls=calls: watch._ticks > calls)
-        watch._hot_until = 0.0  # however late this machine was
-    assert sum(timed) == 2
+    assert sum(timed_ticks(reactor, watch)) == 2
     watch.close()
+
+
+def timed_ticks(reactor: Reactor, watch: pace.Pace) -> Iterator[bool]:
+    """Whether callbacks are timed, tick by tick."""
+    for ticks in range(1, 2 * pace.SHARE + 1):
+        assert watch._ticks == ticks
+        yield reactor._stopwatch is not None
+        watch._call.reset(0)
+        turn_until(reactor, lambda ticks=ticks: watch._ticks > ticks)
 
 
 def test_the_users_own_threshold_is_left_alone(

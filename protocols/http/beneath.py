@@ -52,13 +52,6 @@ def _step(above: int, name: bytes, flags: int) -> int:
         os.close(above)
 
 
-def open_in(directory: int, name: bytes, follow_links: bool) -> int:
-    """A descriptor of what stands under a name in an open directory. Raises OSError."""
-    if not is_sound(name):
-        raise FileNotFoundError(errno.ENOENT, f"{name!r} is no name")
-    return os.open(name, _FLAGS if follow_links else _NO_LINK, dir_fd=directory)
-
-
 def opened(open_with: Callable[[bytes], int], suffix: bytes = b"") -> tuple[int, os.stat_result]:
     """What `open_with` opens for a suffix, and its status.
 

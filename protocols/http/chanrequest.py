@@ -20,6 +20,7 @@ from reactorlib.defer import CancelledError, Deferred, ensureDeferred
 from reactorlib.error import ConnectingCancelledError
 from reactorlib.failure import Failure
 from reactorlib.interfaces import INegotiated, IPushProducer
+from reactorlib.protocols.http.flow import LARGE
 from reactorlib.protocols.http.framing import (
     CHUNKED,
     FINISHED,
@@ -62,7 +63,6 @@ KNOWN_LENGTHS = 1024
 LENGTHS = tuple(map(length_line, range(KNOWN_LENGTHS)))
 LAST_CHUNK = b"0\r\n\r\n"
 CLOSE = b"Connection: close\r\n"
-LARGE = 16_384  # from here on data is not copied for the sake of one write less
 VERSIONS = ((1, 0), (1, 1))
 SAFE = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE"))
 NO_HEADERS = Headers()

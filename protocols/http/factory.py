@@ -10,6 +10,7 @@ from reactorlib.defer import Deferred
 from reactorlib.protocol import Protocol, ServerFactory
 from reactorlib.protocols.http.accesslog import Entry, logged, tell
 from reactorlib.protocols.http.channel import HTTPChannel
+from reactorlib.protocols.http.channelsettings import configured
 from reactorlib.protocols.http.framing import EveryAnswer
 from reactorlib.protocols.http.headers import Headers
 
@@ -41,7 +42,7 @@ class HTTPFactory(ServerFactory):
 
     `requestFactory(chanRequest, method, uri, version, headers)` gives an IRequest; a
     subclass of Request is one. Beyond `maxRequests` connections at once, each gets 503.
-    Any attribute of HTTPChannel may be given by its name: `HTTPFactory(Page, maxPipeline=1)`.
+    Any of ChannelSettings may be given by its name: `HTTPFactory(Page, maxPipeline=1)`.
 
     `outstandingRequests` is the number of connections.
     """
@@ -49,12 +50,8 @@ class HTTPFactory(ServerFactory):
     def __init__(
         self, requestFactory: Callable[..., Any], maxRequests: int = 600, **settings: Any
     ) -> None:
-        unknown = settings.keys() - HTTPChannel.__annotations__.keys()
-        if unknown:
-            raise TypeError(f"HTTPChannel has no setting of the name {', '.join(sorted(unknown))}")
-        self._connection = self.protocol = HTTPChannel.configured(
-            requestFactory=staticmethod(requestFactory), **settings
-        )
+        settings["requestFactory"] = staticmethod(requestFactory)
+        self._connection = self.protocol = configured(HTTPChannel, settings)
         self.maxRequests = maxRequests
         self._exchange = self._connection.exchangeFactory
         self._log: Callable[[Entry], object] | None = None

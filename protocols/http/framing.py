@@ -89,3 +89,11 @@ def bytes_of(data: Any) -> bytes:
         return bytes(data)
     advice = "; encode it first" if isinstance(data, str) else ""
     raise TypeError(f"a body is bytes, not {type(data).__name__}{advice}")
+
+
+def refusal(status: int, reason: str) -> tuple[Headers, bytes]:
+    """Fields and body of the answer to what no application was given, or has failed at."""
+    page = b"%d %b: %b\n" % (status, RESPONSES[status], reason.encode())
+    headers = Headers(rawHeaders={b"Content-Type": [b"text/plain; charset=utf-8"]})
+    headers.setRawHeaders(b"Content-Length", [b"%d" % len(page)])
+    return headers, page

@@ -196,6 +196,13 @@ class Headers:
             self._look()
         return _key(name) in self._keys
 
+    def mentions(self, *words: bytes) -> bool:
+        """Whether one of some words, in lower case, stands in the name of a field."""
+        if self._make is not None:
+            self._look()
+        names = b"\n".join(self._keys)
+        return any(word in names for word in words)
+
     def names(self) -> KeysView[bytes]:
         """The names that are there, in lower case."""
         return self._values().keys()

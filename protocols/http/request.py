@@ -10,7 +10,6 @@ length; one that is written in several pieces is framed as the connection allows
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from html import escape
 from io import FileIO
@@ -24,6 +23,7 @@ from reactorlib.failure import Failure
 from reactorlib.interfaces import IConsumer
 from reactorlib.protocol import connectionDone
 from reactorlib.protocols.filesender import FileSender, TransferStopped
+from reactorlib.protocols.http.fileparts import Part, extent_of, stopped
 from reactorlib.protocols.http.framing import WITHOUT_BODY, bytes_of
 from reactorlib.protocols.http.headers import Headers
 from reactorlib.protocols.http.interfaces import IRequest
@@ -169,11 +169,14 @@ class Request:
         self._message = message
 
     def mentions(self, *words: bytes) -> bool:
-        """Whether one of some words, in lower case, stands anywhere in the head of the request.
+        """Whether one of some words, in lower case, may stand in the name of a field that came.
 
-        Costs much less than a look at the fields: if none does, no field is so called.
+        Costs much less than a first look at the fields: if not, no field is so called.
         """
-        return isinstance(self._in_headers, Headers) or self.chanRequest.mentions(*words)
+        headers = self._in_headers
+        if isinstance(headers, Headers):
+            return headers.mentions(*words)
+        return bool(self.chanRequest.mentions(*words))
 
     def getRequestHeader(self, name: str | bytes) -> bytes | None:
         """The value of a field that came; of several, the last one's. None if there is none."""
@@ -384,43 +387,3 @@ class Request:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.method!r} {self.uri!r}>"
-
-
-class Part:
-    """Some bytes of a file from where it stands, or all."""
-
-    __slots__ = ("_count", "_file", "taken")
-
-    def __init__(self, file: Any, count: int | None) -> None:
-        self._file = file
-        self._count = count
-        self.taken = 0
-
-    def read(self, size: int) -> bytes:
-        if self._count is not None:
-            size = min(size, self._count - self.taken)
-        data: bytes = self._file.read(size)
-        self.taken += len(data)
-        return data
-
-
-def extent_of(file: Any, count: int | None) -> tuple[int, int] | None:
-    """Where in the system's file it stands, and how much is to be sent from there.
-
-    None if there is no such file: others have a descriptor, too, with other bytes in it.
-    """
-    if type(getattr(file, "raw", file)) is not FileIO:
-        return None
-    try:
-        file.flush()
-        offset = file.tell()
-        size = os.fstat(file.fileno()).st_size - offset if count is None else count
-    except OSError:  # a pipe, perhaps
-        return None
-    return (offset, size) if size > 0 else None
-
-
-def stopped(failure: Failure) -> int:
-    """The same end by the name it has for all who send files."""
-    failure.trap(error.ConnectionClosed)
-    raise TransferStopped(failure.getErrorMessage())

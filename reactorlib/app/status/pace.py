@@ -1,8 +1,8 @@
 """How late a reactor's loop is, and which callbacks make it so, while somebody looks.
 
 Lateness is that of a timer. Callbacks are timed for a part of the time only, so that
-who looks at a busy server does not slow it down; and all of them for a while after the
-loop was late, which is when somebody wants to know why.
+who looks at a busy server does not slow it down; for a larger part after the loop was
+late, which is when somebody wants to know why.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from reactorlib.app.status.look import SlowCall
 
 TICK = 0.05  # seconds between two looks at the clock
 SHARE = 8  # callbacks are timed in one tick of so many
-LATE = 0.02  # seconds after which all of them are
-HEAT = 10.0  # ... for so long
+SHARE_OF_LATE = 2  # ... once the loop was late
+LATE = 0.02  # seconds
+HEAT = 10.0  # seconds that this goes on
 SLOW = 0.005  # seconds that a callback takes to be worth showing
 SHOWN = 5
 
@@ -44,7 +45,7 @@ class Pace:
 
     def _begin_tick(self) -> None:
         hot = self._reactor.seconds() < self._hot_until
-        self._time(hot or self._ticks % SHARE == 0)
+        self._time(self._ticks % (SHARE_OF_LATE if hot else SHARE) == 0)
         self._ticks += 1
         self._call = self._reactor.callLater(TICK, self._tick)
 

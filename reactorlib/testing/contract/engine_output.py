@@ -72,6 +72,29 @@ class EngineOutput(EngineParts):
         driver.turn()
         assert len(peer.recv(1_000)) == 200
 
+    def test_a_large_write_takes_along_what_waits(self, driver: EngineDriver) -> None:
+        handle, peer = driver.connection()
+        small, large = pattern(100), pattern(20_000)
+        assert handle.write(small) == 0
+        assert (handle.buffered, handle.sent) == (100, 0)
+        assert handle.write(large) == 0
+        assert handle.buffered + handle.sent == 20_100
+        assert handle.sent > 100  # before any turn
+        assert driver.read(peer, 20_100) == small + large
+        assert driver.engine.counters()["sent"] == 20_100
+
+    def test_a_large_write_waits_behind_what_has_to(self, driver: EngineDriver) -> None:
+        handle, peer = driver.connection()
+        total = 0
+        while not handle.buffered:
+            handle.write(pattern(MEGABYTE))
+            total += MEGABYTE
+        driver.turn()
+        sent = handle.sent
+        handle.write(pattern(MEGABYTE))
+        assert handle.sent == sent
+        assert driver.read(peer, total + MEGABYTE) == pattern(MEGABYTE) * (total // MEGABYTE + 1)
+
     def test_an_empty_write_is_nothing(self, driver: EngineDriver) -> None:
         handle, _ = driver.connection()
         handle.notify(NOTIFY_EMPTIED)
@@ -152,13 +175,16 @@ class EngineOutput(EngineParts):
         driver.until_lost(handle)
         assert handle.lost != 0
 
-    @pytest.mark.parametrize("size", [1, 100_000])
-    def test_a_write_after_a_reset_ends_it(self, driver: EngineDriver, size: int) -> None:
+    @pytest.mark.parametrize("sizes", [(1,), (100_000,), (1, 100_000)])
+    def test_a_write_after_a_reset_ends_it(
+        self, driver: EngineDriver, sizes: tuple[int, ...]
+    ) -> None:
         handle, peer = driver.connection()
         handle.pause()
         driver.turn()
         reset(peer)
-        assert handle.write(bytes(size)) in (0, 1)
+        for size in sizes:
+            assert handle.write(bytes(size)) in (0, 1)
         driver.until_lost(handle)
         assert handle.lost != 0
 

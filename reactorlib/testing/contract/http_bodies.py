@@ -187,6 +187,64 @@ class Bodies:
         assert (answer.code, answer.reason, answer.body) == (404, b"Gone", b"nothing here")
         assert answer.fields == {b"x": b"y"}
 
+    def test_a_length_beside_the_fields(self, exchange: Exchange) -> None:
+        carrier = exchange.start(nothing).chanRequest
+        carrier.writeHeaders(200, Headers(), None, 4)
+        with pytest.raises(ValueError, match="4 are left"):
+            carrier.write(b"abcde")
+        carrier.write(b"abcd")
+        carrier.finish()
+        exchange.until(lambda: exchange.answer().whole)
+        assert exchange.answer().body == b"abcd"
+        assert exchange.ended() == ""
+
+    @pytest.mark.parametrize("size", [5, 300_000])
+    def test_a_file_is_all_of_it(self, exchange: Exchange, size: int) -> None:
+        request = exchange.start(nothing)
+        with TemporaryFile(buffering=0) as file:
+            file.write(b"before" + b"x" * size + b"behind")
+            request.finishWithFile(file, 6, size)
+            exchange.until(lambda: exchange.answer().whole)
+            assert exchange.answer().body == b"x" * size
+            exchange.until(lambda: file.closed)
+        assert exchange.ended() == ""
+
+    def test_a_file_of_another_kind(self, exchange: Exchange) -> None:
+        request, file = exchange.start(nothing), BytesIO(b"before" + b"x" * 300_000)
+        request.finishWithFile(file, 6, 299_999)
+        exchange.until(lambda: exchange.answer().whole)
+        assert exchange.answer().body == b"x" * 299_999
+        exchange.until(lambda: file.closed)
+
+    def test_a_file_that_is_asked_for_its_length(self, exchange: Exchange) -> None:
+        request, file = exchange.start(nothing, b"HEAD"), BytesIO()
+        request.finishWithFile(file, 0, 300)
+        exchange.until(lambda: exchange.answer().whole)
+        assert exchange.answer().body == b""
+        assert request.getResponseHeader(b"Content-Length") == b"300"
+        exchange.until(lambda: file.closed)
+
+    def test_a_file_that_ends_too_early(
+        self, exchange: Exchange, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        request = exchange.start(nothing)
+        with TemporaryFile(buffering=0) as file:
+            file.write(b"abc")
+            request.finishWithFile(file, 0, 4)
+            exchange.until(lambda: exchange.ended() == "closed")
+            exchange.until(lambda: file.closed)
+        assert [each.getMessage() for each in caplog.records if "1 bytes short" in each.message]
+
+    def test_a_file_behind_something_else(self, exchange: Exchange) -> None:
+        request, file = exchange.start(nothing), BytesIO(b"x")
+        request.write(b"first")
+        with pytest.raises(RuntimeError, match="before"):
+            request.finishWithFile(file, 0, 1)
+        request.finish()
+        exchange.until(lambda: exchange.answer().whole)
+        assert exchange.answer().body == b"first"
+        assert not file.closed
+
     def test_a_file(self, exchange: Exchange) -> None:
         data = bytes(range(256)) * 2000
         request = exchange.start(nothing)

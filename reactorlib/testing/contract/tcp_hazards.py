@@ -12,8 +12,8 @@ import psutil
 import pytest
 
 from reactorlib import error
+from reactorlib.connection import Connection
 from reactorlib.protocol import ClientFactory, Factory, Protocol
-from reactorlib.tcp import Connection
 from reactorlib.testing.contract.base import LoggedErrors
 from reactorlib.testing.contract.tcp_peers import (
     LOOPBACK,
