@@ -21,7 +21,6 @@ from reactorlib.backends.events import EMPTIED, LOST
 from reactorlib.defer import CancelledError, Deferred, ensureDeferred
 from reactorlib.failure import Failure
 from reactorlib.interfaces import IPushProducer
-from reactorlib.protocols.http.chanrequest import ends_of
 from reactorlib.protocols.http.framing import (
     WITHOUT_BODY,
     bytes_of,
@@ -29,6 +28,7 @@ from reactorlib.protocols.http.framing import (
     status_line,
 )
 from reactorlib.protocols.http.headers import Headers
+from reactorlib.protocols.http.incoming import ends_of
 from reactorlib.protocols.http.interfaces import IChanRequest
 from reactorlib.protocols.http.status import INTERNAL_SERVER_ERROR
 from reactorlib.testing.transports import StringTransport
