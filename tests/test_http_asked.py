@@ -13,7 +13,8 @@ from reactorlib.protocols.http.fields.etags import ETag
 from reactorlib.protocols.http.resource import Resource, getChildForRequest
 from reactorlib.protocols.http.server import CACHED, Request, Session
 from reactorlib.protocols.http.util import DeferredResource, ParentRedirect, Redirect, redirectTo
-from reactorlib.testing.http import MemoryChanRequest, headers_of
+from reactorlib.testing.http import MemoryChanRequest
+from reactorlib.testing.httpincoming import headers_of
 from tests.test_http_site import Browser, Page
 
 LATER = b"Sun, 06 Nov 1994 08:49:37 GMT"

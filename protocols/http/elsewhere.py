@@ -7,8 +7,8 @@ from typing import Any
 from zope.interface import implementer
 
 from reactorlib.address import IPv4Address
-from reactorlib.protocols.http.chanrequest import ends_of
 from reactorlib.protocols.http.fields.hosts import generateHost
+from reactorlib.protocols.http.incoming import ends_of
 from reactorlib.protocols.http.interfaces import IChanRequest
 
 USUAL_PORTS = {False: 80, True: 443}

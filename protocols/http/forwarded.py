@@ -11,7 +11,8 @@ from typing import Any
 
 from reactorlib.address import IPv4Address, IPv6Address
 from reactorlib.protocols.haproxy import Trusted, isWithin, networks
-from reactorlib.protocols.http.chanrequest import ChannelRequest, ends_of
+from reactorlib.protocols.http.chanrequest import ChannelRequest
+from reactorlib.protocols.http.incoming import ends_of
 
 
 class ForwardedRequest(ChannelRequest):

@@ -9,7 +9,8 @@ from reactorlib.failure import Failure
 from reactorlib.protocol import connectionDone
 from reactorlib.protocols.http.headers import Headers
 from reactorlib.protocols.http.request import Request
-from reactorlib.testing.http import Fields, MemoryChanRequest, Version, headers_of
+from reactorlib.testing.http import MemoryChanRequest
+from reactorlib.testing.httpincoming import Fields, Version, headers_of
 
 
 class FakeRequest(Request):

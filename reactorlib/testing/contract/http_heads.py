@@ -251,6 +251,29 @@ class Faults:
         exchange.until(lambda: exchange.ended() == "reset")
         assert self.logged(caplog) == 1
 
+    def test_in_the_middle_of_an_answer_that_waits_for_its_turn(
+        self, exchange: Exchange, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Nothing of it has left, and the answers before it are nobody's fault."""
+        until: Deferred[None] = Deferred()
+
+        async def process(request: Any) -> None:
+            await until
+            self.fault(request)
+
+        request = exchange.start(process, behind=True)
+        request.write(b"half")
+        request.write(b"never")
+        until.callback(None)
+        assert request.calls.count("lost") == 1
+        exchange.settle()
+        assert exchange.ended() == ""
+        exchange.take_turn()
+        exchange.until(lambda: exchange.ended() == "closed")
+        assert exchange.answer().code == 500
+        assert b"half" not in exchange.answer().body
+        assert self.logged(caplog) == 1
+
     def test_in_what_answers_for_it(
         self, exchange: Exchange, caplog: pytest.LogCaptureFixture
     ) -> None:
