@@ -165,14 +165,13 @@ def test_readers_and_writers(reactor: Any) -> None:
 
 
 def test_a_refused_connection(reactor: Any) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-
     async def main() -> None:
         with pytest.raises(ConnectionRefusedError):
-            await asyncio.open_connection("127.0.0.1", port)
+            await asyncio.open_connection(*bound.getsockname())
 
-    run(reactor, main)
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        run(reactor, main)
 
 
 def test_programs(reactor: Any) -> None:

@@ -33,10 +33,10 @@ UNREACHABLE = "224.0.0.1"  # TCP knows no multicast
 
 
 def closed_port(net: Net) -> tuple[str, int]:
-    """An address at which nothing listens."""
-    listener = net.listener()
-    host, number = listener.getsockname()
-    listener.close()
+    """An address at which nothing listens, and nobody else will: it is bound."""
+    bound = net.new_socket()
+    bound.bind((LOOPBACK, 0))
+    host, number = bound.getsockname()
     return host, number
 
 

@@ -139,17 +139,6 @@ class Producing:
         network.settle()
         assert producer.calls == ["pause", "resume"]
 
-    def test_what_never_left_is_known_at_the_end(self, network: Network) -> None:
-        ours, _ = network.pair()
-        network.block()
-        ours.transport.write(network.plenty)
-        network.settle()
-        waiting = ours.transport.bufferedBytes
-        assert waiting > 0
-        ours.transport.abortConnection()
-        network.until(lambda: ours.reason)
-        assert ours.transport.bufferedBytes == waiting
-
     def test_a_producer_that_comes_late_is_paused_at_once(self, network: Network) -> None:
         ours, _ = network.pair()
         producer = Producer()

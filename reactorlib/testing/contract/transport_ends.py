@@ -223,6 +223,17 @@ class Ending:
         assert ours.calls.count("data") == (name == "data")
         assert network.faults(Fault) == 1
 
+    def test_what_never_left_is_known_at_the_end(self, network: Network) -> None:
+        ours, _ = network.pair()
+        network.block()
+        ours.transport.write(network.plenty)
+        network.settle()
+        waiting = ours.transport.bufferedBytes
+        assert waiting > 0
+        ours.transport.abortConnection()
+        network.until(lambda: ours.reason)
+        assert ours.transport.bufferedBytes == waiting
+
 
 class HalfClosing:
     """Each direction ends by itself."""
