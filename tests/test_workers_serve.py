@@ -8,7 +8,8 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,9 @@ from tests.test_cli_listen import ask
 from tests.working import PATIENCE, connections_of, serving_workers, some, wait_until
 
 METHODS = ["fork", "spawn"]
+
+# Else a line is written in two pieces, and several processes write to one pipe.
+BUFFERED = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
 
 TOP = """
 import logging, os, sys
@@ -72,11 +76,15 @@ def running(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        env=BUFFERED,
         **options,
     )
+    too_late = threading.Timer(2 * PATIENCE, process.kill)  # what reads from it is told then
+    too_late.start()
     try:
         yield process
     finally:
+        too_late.cancel()
         process.kill()
         process.communicate()
 
@@ -212,7 +220,6 @@ class Stubborn(Factory):
         return Deferred()
 
 def start(given):
-    print("begun", flush=True)
     return Stubborn()
 """
 
@@ -220,7 +227,7 @@ def start(given):
 @pytest.mark.parametrize("method", METHODS)
 def test_a_second_interrupt_ends_at_once(tmp_path: Path, method: str) -> None:
     with running(tmp_path, STUBBORN, method, "1") as process:
-        told(process, "^begun$")
+        place(process)
         workers = [psutil.Process(pid) for pid in some(process, 1)]
         process.send_signal(signal.SIGINT)
         told(process, "^leaving$")
@@ -236,14 +243,19 @@ def test_only_its_own_is_left_open_in_a_worker(tmp_path: Path, method: str) -> N
     with running(tmp_path, ECHO, method, "3") as process:
         address = place(process)
         before = serving_workers(process, address, 3)
-        held = {descriptors(pid) for pid in before}
-        assert len(held) == 1
+        held = wait_until(lambda: the_same(descriptors, before))
         own = psutil.Process(process.pid).num_fds()
         process.send_signal(signal.SIGHUP)
         after = some(process, 3, but=before)
         serving_workers(process, address, 3)
-        assert {descriptors(pid) for pid in after} == held
+        wait_until(lambda: the_same(descriptors, after) == held)
         assert psutil.Process(process.pid).num_fds() == own
+
+
+def the_same(count: Callable[[int], int], pids: set[int]) -> int:
+    """The number of each of them, or 0 if they are not the same."""
+    numbers = {count(pid) for pid in pids}
+    return numbers.pop() if len(numbers) == 1 else 0
 
 
 def descriptors(pid: int) -> int:
