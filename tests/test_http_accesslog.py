@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import logging
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from reactorlib import error
 from reactorlib.address import IPv4Address
+from reactorlib.defer import succeed
 from reactorlib.failure import Failure
 from reactorlib.protocols.http.accesslog import (
     LONGEST,
@@ -235,6 +237,17 @@ def test_much_that_never_left(unsent: int, size: int, complete: bool) -> None:
     server.channel.transport = Lost(server.transport, unsent)
     server.channel.connectionLost(LOST)
     assert [(e.size, e.complete) for e in entries] == [(size, complete)]
+
+
+def test_a_file_until_the_end_of_the_connection(tmp_path: Path) -> None:
+    server, entries = logged()
+    server.channel.send_file = lambda file, offset, count: succeed(count)
+    server.send(b"GET / HTTP/1.0\r\nHost: x\r\n\r\n")
+    (tmp_path / "file").write_bytes(b"12345")
+    with open(tmp_path / "file", "rb") as file:
+        server.requests[0].writeFile(file)
+    server.requests[0].finish()
+    assert [(e.size, e.complete) for e in entries] == [(5, True)]
 
 
 def test_what_was_written_too_late_is_not_counted() -> None:
