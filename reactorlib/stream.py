@@ -126,18 +126,24 @@ class Stream:
         except TypeError:
             result = self._write_other(data)
         if result:
-            self._wrote(result)
+            self._wrote(result, len(data))
 
     def _write_other(self, data: Any) -> int:
         copy = bytes(_checked(data))
         return int(self._engine.write(self._handle, copy, len(copy)))
 
-    def _wrote(self, result: int) -> None:
+    def _wrote(self, result: int, size: int) -> None:
         if result > 0:
             self._choked = True
             self._pause_producer()
         elif result == -ENOBUFS:
             self.receiving, self.disconnecting = False, True
+        elif result == -EBADF and self.connected and not self.disconnecting:
+            # It was lost, which is told later in this turn: whoever writes as long as he may
+            # would write all that he has.
+            self._choked = True
+            self._more().unsent += size
+            self._pause_producer()
         elif result not in (-EBADF, -EPIPE):
             self._engine.explain_write(result)
 
@@ -381,6 +387,7 @@ class Stream:
         self._handle = 0
         reason = self._reason(number)
         extra, self._extra = self._extra, None
+        unsent += 0 if extra is None else extra.unsent
         if unsent:
             self._more().unsent = unsent
         if extra is not None:

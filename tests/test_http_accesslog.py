@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import logging
 import re
+from errno import EBADF, ECONNRESET
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from reactorlib import error
 from reactorlib.address import IPv4Address
+from reactorlib.backends.events import LOST as LOST_EVENT
+from reactorlib.defer import succeed
 from reactorlib.failure import Failure
 from reactorlib.protocols.http.accesslog import (
     LONGEST,
@@ -235,6 +239,44 @@ def test_much_that_never_left(unsent: int, size: int, complete: bool) -> None:
     server.channel.transport = Lost(server.transport, unsent)
     server.channel.connectionLost(LOST)
     assert [(e.size, e.complete) for e in entries] == [(size, complete)]
+
+
+def test_a_file_until_the_end_of_the_connection(tmp_path: Path) -> None:
+    server, entries = logged()
+    server.channel.send_file = lambda file, offset, count: succeed(count)
+    server.send(b"GET / HTTP/1.0\r\nHost: x\r\n\r\n")
+    (tmp_path / "file").write_bytes(b"12345")
+    with open(tmp_path / "file", "rb") as file:
+        server.requests[0].writeFile(file)
+    server.requests[0].finish()
+    assert [(e.size, e.complete) for e in entries] == [(5, True)]
+
+
+def test_what_is_written_when_the_loss_is_not_told_yet() -> None:
+    """The engine knows of a loss before it is told: an application must not run on in vain."""
+
+    class Dead:
+        def write(self, *_: object) -> int:
+            return -EBADF
+
+        def __getattr__(self, name: str) -> Any:
+            return lambda *_: 0
+
+    server, entries = logged()
+    server.get(b"/")
+    (request,) = server.requests
+    request.setResponseHeader(b"Content-Length", b"10")
+    request.write(b"hello")
+    server.transport._engine = Dead()
+    assert not server.channel.choked
+    request.write(b"never")
+    assert server.channel.choked
+    request.finish()
+    assert entries == []
+    server.transport.event(LOST_EVENT, ECONNRESET, 0)
+    assert server.transport.bufferedBytes == 5
+    server.channel.connectionLost(LOST)
+    assert [(e.size, e.complete) for e in entries] == [(5, False)]
 
 
 def test_what_was_written_too_late_is_not_counted() -> None:
