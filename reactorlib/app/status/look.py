@@ -43,6 +43,9 @@ class Queue:
 class Look:
     """`worker` is its number under a supervisor; `lag` how late the loop was at worst.
 
+    `clock` is monotonic and its own, and for rates only; `uptime` counts from the reactor's
+    making. `processor` is the time used since the process began; `memory` is resident.
+
     `connections` counts by state: open, paused (not read from), closing (something is
     still to be sent), lingering (closed for the program, and waiting for the peer).
     """

@@ -13,7 +13,7 @@ from reactorlib.app.status.look import SlowCall
 
 TICK = 0.05  # seconds between two looks at the clock
 SHARE = 8  # callbacks are timed in one tick of so many
-SHARE_OF_LATE = 2  # ... once the loop was late
+SHARE_OF_LATE = 4  # ... once the loop was late
 LATE = 0.02  # seconds
 HEAT = 10.0  # seconds that this goes on
 SLOW = 0.005  # seconds that a callback takes to be worth showing
