@@ -243,7 +243,7 @@ def test_the_kernel_sends_or_it_is_read(root: Path, tmp_path: Path, refused: str
     tracer = shutil.which("strace")
     assert tracer, "install strace: this test looks at system calls with it"
     trace = tmp_path / "trace"
-    command = [tracer, "-f", "-o", str(trace), "-e", "trace=sendfile,pread64"]
+    command = [tracer, "-f", "-o", str(trace), "-e", "trace=sendfile,pread64,setsockopt"]
     if refused:
         command += ["-e", f"inject=sendfile:error={refused}"]
     arguments = [*command, sys.executable, "-c", PROGRAM, str(root)]
@@ -251,4 +251,7 @@ def test_the_kernel_sends_or_it_is_read(root: Path, tmp_path: Path, refused: str
     assert int(ran.stdout) == len(LARGE)
     calls = trace.read_text()
     assert calls.count("sendfile(") > 1
+    corked = [line.count("[1]") for line in calls.splitlines() if "TCP_CORK" in line]
+    assert corked[0] == 1
+    assert corked[-1] == 0
     assert (calls.count("pread64(") > len(LARGE) // 16_384) == bool(refused)

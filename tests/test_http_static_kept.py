@@ -280,7 +280,7 @@ class TestBounds:
     def kept(self, root: Path, size: int) -> Kept:
         path = os.fsencode(root / "a.txt")
         body = b"x" * size if size else None
-        return Kept(path, False, (b"a.txt",), b"", os.stat(path), Headers(), body)
+        return Kept(path, (b"a.txt",), b"", os.stat(path), Headers(), body)
 
     @pytest.mark.usefixtures("clock")
     def test_the_number(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,14 +37,13 @@ class Kept:
     """An answer.
 
     Attributes:
-        path: where the file is; `follow` tells whether that may be a link.
+        path: where the file is. What has become a link to it has become another on the way.
         names, suffix: the same place below a root.
         status: that of the file before it was read.
         headers, body: of the answer. A large body is None: it is in the file.
     """
 
     path: bytes
-    follow: bool
     names: tuple[bytes, ...]
     suffix: bytes
     status: os.stat_result
@@ -70,7 +69,7 @@ class Kept:
         if turn is not None and self.turn == turn:
             return True
         try:
-            status = os.stat(self.path, follow_symlinks=self.follow)
+            status = os.stat(self.path)
         except OSError:
             return False
         self.turn = turn

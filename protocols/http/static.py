@@ -240,10 +240,9 @@ class File(resource.Resource):
         if key is not None:
             suffix += SUFFIXES.get(coding, b"")
             path = b"/".join((self._root, *names)) + suffix
-            follow = self.followLinks or not names
             body = result if isinstance(result, bytes) else None
             head = whole_head(shown)
-            self._shelf.keep(key, Kept(path, follow, names, suffix, status, head, body))
+            self._shelf.keep(key, Kept(path, names, suffix, status, head, body))
         return result
 
     def _render_directory(self, request: Any, directory: int) -> Any:
