@@ -41,6 +41,7 @@ from reactorlib.testing.contract.tcp_peers import (
     RecordingFactory,
     Refuser,
     black_hole,
+    closed_port,
     echo,
     raises,
 )
@@ -192,9 +193,7 @@ class TestClients(EndpointTests):
         self.end(net, protocol)
 
     def test_nobody_is_there(self, net: Net) -> None:
-        listener, factory = net.listener(), RecordingFactory()
-        number = listener.getsockname()[1]
-        listener.close()
+        number, factory = closed_port(net)[1], RecordingFactory()
         with pytest.raises(error.ConnectionRefusedError):
             self.connect(net, TCP4ClientEndpoint(net.reactor, HOST, number), factory)
         assert factory.calls == ["start", "stop"]

@@ -9,7 +9,13 @@ import pytest
 from reactorlib import error
 from reactorlib.address import IPv4Address, IPv6Address
 from reactorlib.race import Attempt
-from reactorlib.testing.contract.tcp_peers import LOOPBACK, Net, RecordingFactory, black_hole
+from reactorlib.testing.contract.tcp_peers import (
+    LOOPBACK,
+    Net,
+    RecordingFactory,
+    black_hole,
+    closed_port,
+)
 from tests.on_backends import OnEveryBackend
 from tests.resolvers import Resolver
 
@@ -95,9 +101,7 @@ class TestRace(OnEveryBackend):
         assert net.reactor.seconds() - begun >= 0.15
 
     def test_all_have_failed_and_more_may_come(self, net: Net, resolver: Resolver) -> None:
-        listener, factory = net.listener(), RecordingFactory()
-        number = listener.getsockname()[1]
-        listener.close()
+        number, factory = closed_port(net)[1], RecordingFactory()
         connector = net.reactor.connectTCP("a.name", number, factory)
         resolver.receivers[0].addressResolved(IPv6Address("TCP", "::1", number))
         net.turn_until(lambda: len(net.reactor.sinks) == 0)
