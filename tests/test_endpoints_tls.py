@@ -23,7 +23,14 @@ from reactorlib.endpoints import (
 from reactorlib.protocols.haproxy import proxyClientEndpoint, proxyEndpoint
 from reactorlib.protocols.proxyheader import ProxyHeader, encode_block
 from reactorlib.testing.certificates import Authority
-from reactorlib.testing.contract.tcp_peers import Net, Recorder, RecordingFactory, Refuser, echo
+from reactorlib.testing.contract.tcp_peers import (
+    Net,
+    Recorder,
+    RecordingFactory,
+    Refuser,
+    closed_port,
+    echo,
+)
 from reactorlib.testing.contract.tls_peers import NAME, Settings
 from tests.deferreds import results_of
 from tests.on_backends import OnEveryBackend
@@ -157,9 +164,7 @@ class TestTLS(OnEveryBackend):
         assert net.reactor.sinks == {}
 
     def test_nobody_is_there(self, net: Net, settings: Settings) -> None:
-        listener = net.listener()
-        number = listener.getsockname()[1]
-        listener.close()
+        number = closed_port(net)[1]
         target = wrapClientTLS(settings.client(), TCP4ClientEndpoint(net.reactor, HOST, number))
         with pytest.raises(error.ConnectionRefusedError):
             self.run_until(net.reactor, target.connect(RecordingFactory()))

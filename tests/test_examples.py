@@ -77,9 +77,12 @@ def test_workers():
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
-        port = int(re.search(r"2 workers serve .*port=(\d+)", process.stderr.readline())[1])
-        with connect(port) as sock:
-            assert re.fullmatch(rb"You are visitor 1 of process \d+\n", read_all(sock))
-        process.send_signal(signal.SIGTERM)
+        try:
+            told = map(re.compile(r"2 workers serve .*port=(\d+)").match, process.stderr)
+            port = int(next(filter(None, told))[1])
+            with connect(port) as sock:
+                assert re.fullmatch(rb"You are visitor 1 of process \d+\n", read_all(sock))
+        finally:
+            process.send_signal(signal.SIGTERM)
         assert "Traceback" not in process.communicate(timeout=60)[1]
     assert process.returncode == 0

@@ -9,7 +9,13 @@ import pytest
 from reactorlib import error
 from reactorlib.address import IPv4Address, IPv6Address
 from reactorlib.race import Attempt
-from reactorlib.testing.contract.tcp_peers import LOOPBACK, Net, RecordingFactory, black_hole
+from reactorlib.testing.contract.tcp_peers import (
+    LOOPBACK,
+    Net,
+    RecordingFactory,
+    black_hole,
+    closed_port,
+)
 from tests.on_backends import OnEveryBackend
 from tests.resolvers import Resolver
 
@@ -87,17 +93,15 @@ class TestRace(OnEveryBackend):
         port, factory = net.listen(), RecordingFactory()
         silent = black_hole(net, ("127.0.0.2", port.port))
         connector = net.reactor.connectTCP("a.name", port.port, factory)
+        begun = net.reactor.seconds()
         resolver.receivers[0].addressResolved(IPv4Address("TCP", *silent))
         net.turn_until(lambda: any(isinstance(it, Attempt) for it in net.reactor.sinks.values()))
-        begun = net.reactor.seconds()
         resolver.receivers[0].addressResolved(port.getHost())
         assert self.connected(net, factory, connector) == port.getHost()
-        assert net.reactor.seconds() - begun >= 0.15
+        assert net.reactor.seconds() - begun >= 0.3
 
     def test_all_have_failed_and_more_may_come(self, net: Net, resolver: Resolver) -> None:
-        listener, factory = net.listener(), RecordingFactory()
-        number = listener.getsockname()[1]
-        listener.close()
+        number, factory = closed_port(net)[1], RecordingFactory()
         connector = net.reactor.connectTCP("a.name", number, factory)
         resolver.receivers[0].addressResolved(IPv6Address("TCP", "::1", number))
         net.turn_until(lambda: len(net.reactor.sinks) == 0)
@@ -150,11 +154,14 @@ class TestRace(OnEveryBackend):
         assert resolver.calls == [("a.name", 1, [IPv6Address], "TCP")]
         connector.stopConnecting()
 
-    def test_the_delay_between_attempts(self, net: Net, resolver: Resolver) -> None:
+    def test_the_delay_between_attempts(
+        self, net: Net, resolver: Resolver, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("reactorlib.race.HEAD_START", 1000)
         port, factory = net.listen(), RecordingFactory()
         black_hole(net, ("127.0.0.2", port.port))
         begun = net.reactor.seconds()
         connector = net.reactor.connectTCP("a.name", port.port, factory, attemptDelay=0.01)
         resolver.answer(IPv4Address("TCP", "127.0.0.2", port.port), port.getHost())
         assert self.connected(net, factory, connector) == port.getHost()
-        assert 0.01 <= net.reactor.seconds() - begun < 0.2
+        assert net.reactor.seconds() - begun >= 0.01

@@ -24,20 +24,13 @@ from reactorlib.testing.contract.tcp_peers import (
     Refuser,
     TCPContractBase,
     black_hole,
+    closed_port,
     echo,
     raises,
 )
 
 NOT_OURS = ("192.0.2.1", 0)  # of the block that no machine has: RFC 5737
 UNREACHABLE = "224.0.0.1"  # TCP knows no multicast
-
-
-def closed_port(net: Net) -> tuple[str, int]:
-    """An address at which nothing listens, and nobody else will: it is bound."""
-    bound = net.new_socket()
-    bound.bind((LOOPBACK, 0))
-    host, number = bound.getsockname()
-    return host, number
 
 
 def is_disconnected(connector: Any) -> bool:

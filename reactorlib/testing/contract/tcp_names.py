@@ -16,6 +16,7 @@ from reactorlib.testing.contract.tcp_peers import (
     RecordingFactory,
     TCPContractBase,
     black_hole,
+    closed_port,
 )
 
 NAME = "service.invalid"
@@ -192,9 +193,7 @@ class NamesContract(TCPContractBase):
 
     def test_all_fail_for_the_first_reason(self, net: Net, resolve: Any) -> None:
         resolve("224.0.0.1", "127.0.0.2", LOOPBACK)
-        listener = net.listener()
-        number = listener.getsockname()[1]
-        listener.close()
+        number = closed_port(net)[1]
         assert self.failed(net, number).__class__ is error.NoRouteError
 
     def test_all_are_silent(self, net: Net, resolve: Any, head_start: Any) -> None:

@@ -271,6 +271,14 @@ class Net(BaseNet):
         return self.read(peer, len(data), data)
 
 
+def closed_port(net: Net) -> tuple[str, int]:
+    """An address at which nothing listens, and nobody else will: it is bound."""
+    bound = net.new_socket()
+    bound.bind((LOOPBACK, 0))
+    host, number = bound.getsockname()
+    return host, number
+
+
 def black_hole(net: Net, address: tuple[str, int] = (LOOPBACK, 0)) -> tuple[str, int]:
     """An address at which a connection is neither made nor refused: a queue that is full."""
     listener = net.listener(address, backlog=0)
