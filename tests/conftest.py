@@ -26,6 +26,8 @@ DEFAULTS = {signal.SIGHUP: signal.SIG_DFL, signal.SIGINT: signal.default_int_han
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     os.environ["PYTHONSAFEPATH"] = "1"
+    # With it a line that is printed is two writes, and another process's may come between.
+    os.environ.pop("PYTHONUNBUFFERED", None)
     for number, handler in DEFAULTS.items():
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, handler)
