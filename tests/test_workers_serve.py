@@ -26,9 +26,6 @@ from tests.working import PATIENCE, connections_of, serving_workers, some, wait_
 
 METHODS = ["fork", "spawn"]
 
-# Else a line is written in two pieces, and several processes write to one pipe.
-BUFFERED = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
-
 TOP = """
 import logging, os, sys
 from functools import partial
@@ -76,7 +73,6 @@ def running(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=BUFFERED,
         **options,
     )
     too_late = threading.Timer(2 * PATIENCE, process.kill)  # what reads from it is told then
