@@ -17,9 +17,7 @@ from typing import Any
 import psutil
 import pytest
 
-import reactorlib.app.workers
 from reactorlib.app.workers import serve
-from reactorlib.app.workers.forking import exit_code
 from reactorlib.error import CannotListenError
 from tests.test_cli_listen import ask
 from tests.working import PATIENCE, connections_of, serving_workers, some, wait_until
@@ -387,16 +385,3 @@ def test_a_function_that_is_in_no_file() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=PATIENCE
     )
     assert "is in no file that another interpreter can import" in done.stderr
-
-
-def test_the_package_has_nothing_else() -> None:
-    with pytest.raises(AttributeError, match="sevre"):
-        reactorlib.app.workers.sevre  # noqa: B018
-
-
-@pytest.mark.parametrize(
-    ("given", "code", "said"), [(None, 0, ""), (3, 3, ""), (-1, 255, ""), ("why", 1, "why\n")]
-)
-def test_codes(capsys: pytest.CaptureFixture[str], given: Any, code: int, said: str) -> None:
-    assert exit_code(SystemExit(given)) == code
-    assert capsys.readouterr().err == said

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import socket
+from typing import Any
 
 import pytest
 
+import reactorlib.app.workers
 from reactorlib.app.commands.listening import count_of_workers
 from reactorlib.app.flags import seconds
 from reactorlib.app.mistakes import UserMistake
+from reactorlib.app.workers.forking import exit_code
 from reactorlib.app.workers.sockets import VARIABLE, Inheritance, inherited
 from tests.test_cli import run
 from tests.test_cli_listen import place_of, serving
@@ -73,3 +76,16 @@ def test_what_is_told_to_another_process_is_not_taken(monkeypatch: pytest.Monkey
     monkeypatch.setenv(VARIABLE, told.environment()[VARIABLE])
     assert inherited() == told
     assert inherited() is None
+
+
+def test_the_package_has_nothing_else() -> None:
+    with pytest.raises(AttributeError, match="sevre"):
+        reactorlib.app.workers.sevre  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "said"), [(None, 0, ""), (3, 3, ""), (-1, 255, ""), ("why", 1, "why\n")]
+)
+def test_codes(capsys: pytest.CaptureFixture[str], given: Any, code: int, said: str) -> None:
+    assert exit_code(SystemExit(given)) == code
+    assert capsys.readouterr().err == said
