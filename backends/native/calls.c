@@ -143,7 +143,9 @@ int engine_write(engine *e, int64_t handle, const void *data, size_t size)
     int error = find_slot(e, handle, &s), index = index_of(handle);
     if (error < 0)
         return error;
-    if (s->flags & (ABORTED | SHUTTING | FAILED))
+    if (s->flags & FAILED)
+        return -EBADF; /* it is lost, which is told in the next turn */
+    if (s->flags & (ABORTED | SHUTTING))
         return -EPIPE;
     if (size == 0)
         return 0;
@@ -154,7 +156,7 @@ int engine_write(engine *e, int64_t handle, const void *data, size_t size)
         return doom(s, ENOBUFS);
     size_t taken = write_directly(e, s, data, size);
     if (s->flags & FAILED)
-        return 0;
+        return -EBADF;
     if (taken < size && output_append(e, s, (const char *)data + taken, size - taken) < 0)
         return taken ? doom(s, ENOMEM) : -ENOMEM; /* a hole in the stream */
     s->flags |= WROTE;
