@@ -19,13 +19,13 @@ class TestLoading:
     """A program's file is a module like others: classes of it can be found, also by name."""
 
     @pytest.fixture(autouse=True)
-    def modules(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-        """As they were before."""
+    def modules(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+        """Those that were loaded here are forgotten."""
         monkeypatch.setattr(sys, "path", list(sys.path))
-        before = set(sys.modules)
         yield
-        for name in set(sys.modules) - before:
-            del sys.modules[name]
+        for name, module in list(sys.modules.items()):
+            if str(getattr(module, "__file__", "")).startswith(str(tmp_path)):
+                del sys.modules[name]
 
     def write(self, folder: Path, name: str, text: str) -> str:
         (folder / name).write_text(text)

@@ -24,17 +24,17 @@ DIGEST = hashlib.sha256(LARGE).hexdigest()
 CLIENT = "127.0.0.9"  # no proxy that is believed
 NEVER = 2**60
 
-# Both tell what came, of whom; both notice who goes, at /gone.
+# Both tell what came, of whom; at /begun and /gone, that half a body came, and who has gone.
 APPLICATIONS = """
 import asyncio, hashlib, json, threading
 
 LARGE = bytes(range(256)) * 16_000
-gone = threading.Event()
+events = {"/gone": threading.Event(), "/begun": threading.Event()}
 
 
-def was_gone():
-    seen = gone.wait(15)
-    gone.clear()
+def happened(event):
+    seen = event.wait(30)
+    event.clear()
     return json.dumps(seen).encode()
 
 
@@ -46,15 +46,17 @@ async def asgi(scope, receive, send):
     assert scope["type"] == "http"
     if scope["path"] == "/endless":
         return await endless(send)
-    if scope["path"] == "/gone":
-        return await answer(send, await asyncio.to_thread(was_gone))
+    if scope["path"] in events:
+        return await answer(send, await asyncio.to_thread(happened, events[scope["path"]]))
     if scope["path"] == "/large":
         return await answer(send, LARGE)
     digest, size, more = hashlib.sha256(), 0, True
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
-            return gone.set()
+            return events["/gone"].set()
+        if scope["path"] == "/half":
+            events["/begun"].set()
         digest.update(message["body"])
         size += len(message["body"])
         more = message["more_body"]
@@ -72,7 +74,7 @@ async def endless(send):
         while True:
             await send({"type": "http.response.body", "body": LARGE, "more_body": True})
     except OSError:
-        gone.set()
+        events["/gone"].set()
 
 
 def wsgi(environ, start_response):
@@ -80,8 +82,8 @@ def wsgi(environ, start_response):
     start_response("200 OK", [])
     if path == "/endless":
         return forever()
-    if path == "/gone":
-        return [was_gone()]
+    if path in events:
+        return [happened(events[path])]
     if path == "/large":
         return [LARGE]
     digest, size = hashlib.sha256(), 0
@@ -89,8 +91,10 @@ def wsgi(environ, start_response):
         while data := environ["wsgi.input"].read(65_536):
             digest.update(data)
             size += len(data)
+            if path == "/half":
+                events["/begun"].set()
     except OSError:
-        gone.set()
+        events["/gone"].set()
         raise
     return [told(digest, size, environ["REMOTE_ADDR"], environ["wsgi.url_scheme"])]
 
@@ -100,7 +104,7 @@ def forever():
         while True:
             yield LARGE
     finally:
-        gone.set()
+        events["/gone"].set()
 """
 QUIET = ["web", "--proxy-headers", "--no-access-log", "--listen", f"tcp:0:interface={HOST}"]
 KINDS = {"asgi": ["--asgi", "apps.py:asgi"], "wsgi": ["--wsgi", "apps.py:wsgi"], "static": ["."]}
@@ -206,8 +210,9 @@ def test_a_client_that_goes(proxied: Callable[[str], Front], kind: str) -> None:
     assert made.client.get("/gone").json() is True
     host, _, port = made.place.partition(":")
     with socket.create_connection((host, int(port))) as peer:
-        head = f"POST /up HTTP/1.1\r\nHost: x\r\nContent-Length: {len(LARGE)}\r\n\r\n"
+        head = f"POST /half HTTP/1.1\r\nHost: x\r\nContent-Length: {len(LARGE)}\r\n\r\n"
         peer.sendall(head.encode() + LARGE[:1_000_000])
+        assert made.client.get("/begun").json() is True
     assert made.client.get("/gone").json() is True
     assert made.client.post("/up", content=b"x").json()[1:] == [1, CLIENT, "https"]
 
