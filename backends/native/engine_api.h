@@ -87,9 +87,9 @@ int engine_descriptor(engine *e, int64_t handle);
 int engine_watch(engine *e, int64_t handle, int readable, int writable);
 int engine_notify(engine *e, int64_t handle, int mask);
 
-/* 0; 1 when this write goes past the high-water mark; -EPIPE after engine_shut,
- * engine_abort or a failure; -ENOBUFS past the cap: the connection is being
- * aborted; -ENOMEM: nothing was taken, or it is being aborted. engine_lose is
+/* 0; 1 when this write goes past the high-water mark; -EPIPE after engine_shut or
+ * engine_abort; -EBADF once the connection has failed; -ENOBUFS past the cap: it is
+ * being aborted; -ENOMEM: nothing was taken, or it is being aborted. engine_lose is
  * no end of writing: what is written until its EVENT_LOST leaves before the FIN. */
 int engine_write(engine *e, int64_t handle, const void *data, size_t size);
 int engine_set_limits(engine *e, int64_t handle, uint32_t low, uint32_t high, uint32_t cap);
