@@ -6,7 +6,9 @@ itself once there is room. At the end, what waits is given a second to leave.
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
 import threading
 from collections import deque
 from typing import TextIO
@@ -14,6 +16,15 @@ from typing import TextIO
 MOST = 10_000
 GATHERING = 0.02  # seconds in which lines gather, so that many leave in one write
 LAST = 1.0  # seconds
+
+
+def let_go_of(stream: TextIO) -> None:
+    """Nobody reads it any more: what it still holds goes nowhere, and is no error at the end."""
+    with contextlib.suppress(OSError, ValueError):  # it is no file, or closed
+        descriptor = stream.fileno()
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, descriptor)
+        os.close(nowhere)
 
 
 class BackgroundHandler(logging.Handler):
@@ -57,7 +68,8 @@ class BackgroundHandler(logging.Handler):
                 self._stirred.clear()
                 self._write_waiting()
             self._write_waiting()
-        except (OSError, ValueError):  # nobody reads it any more
+        except (OSError, ValueError):
+            let_go_of(self._stream)
             self._most = 0
             self._lines.clear()
 

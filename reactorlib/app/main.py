@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 
 from reactorlib._version import __version__
 from reactorlib.app import environment
+from reactorlib.app.background import let_go_of
 from reactorlib.app.commands.listening import open_status
 from reactorlib.app.doctor.machine import RESERVED_DESCRIPTORS
 from reactorlib.app.draining import Drain
@@ -57,6 +58,16 @@ LEVELS = ("critical", "error", "warning", "info", "debug")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line; returns the exit code."""
+    try:
+        return _run(argv)
+    finally:
+        try:
+            sys.stdout.flush()
+        except OSError:
+            let_go_of(sys.stdout)
+
+
+def _run(argv: Sequence[str] | None) -> int:
     try:
         options = _parse(sys.argv[1:] if argv is None else list(argv))
         if options.list_reactors:

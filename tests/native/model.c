@@ -91,7 +91,7 @@ int party_write(struct model *m, struct party *p, size_t size)
         p->written += size;
         m->total[p->id] = p->written;
     } else {
-        CHECK(result == -EPIPE || result == -ENOBUFS || result == -ENOMEM);
+        CHECK(result == -EPIPE || result == -EBADF || result == -ENOBUFS || result == -ENOMEM);
         if (result == -ENOBUFS)
             p->leaving = 1;
     }

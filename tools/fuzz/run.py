@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import logging
 import os
 import random
 import sys
@@ -119,4 +120,5 @@ def report(target: ModuleType, name: str, data: bytes, division: int) -> None:
 
 
 if __name__ == "__main__":
+    logging.getLogger("reactorlib").setLevel(logging.ERROR)  # bad peers are told of, line by line
     sys.exit(main())

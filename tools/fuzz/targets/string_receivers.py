@@ -6,7 +6,6 @@ Strings tell these to pause, to change the limit, or to end.
 
 from __future__ import annotations
 
-import logging
 from random import Random
 from typing import Any
 
@@ -20,8 +19,6 @@ from reactorlib.protocols.basic import (
 )
 from reactorlib.protocols.framing import netstring
 from reactorlib.testing import StringTransport
-
-logging.getLogger("reactorlib").setLevel(logging.ERROR)  # a bad peer is told of, line by line
 
 WORDS = [b"pause", b"short", b"long", b"quit", b"hello", b""]
 SEEDS = [
