@@ -50,7 +50,7 @@ pre {{ background: #f0f0f0; color: #111; padding: 1em; overflow-x: auto }}
 <pre><code>reactorlib run hello.py:factory --port 8000</code></pre>
 <p>See how any server takes what attackers send:</p>
 <pre><code>reactorlib http-audit 127.0.0.1:8000</code></pre>
-<p>More is in <code>docs/howto.md</code>.</p>
+<p>More is in <code>docs/howto-web.md</code>.</p>
 </body>
 </html>
 """
