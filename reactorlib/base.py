@@ -17,6 +17,7 @@ It knows no transport: those put themselves into `sinks`.
 from __future__ import annotations
 
 import logging
+import signal
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -58,8 +59,8 @@ class ReactorBase:
     """A reactor on an engine (IEngine), without any transport.
 
     `raiseDescriptorLimit`: whether `run` raises the limit of open files.
-    `secondSignalEndsAtOnce`: whether a signal while it stops lets it go; otherwise it
-    changes nothing.
+    `secondSignalEndsAtOnce`: whether SIGINT while it stops lets it go. Another signal
+    changes nothing then: who sends it to a group sends it twice to some.
     `turns`: how often the engine was asked what happened. All that is dispatched between
     two of them had arrived before.
     `slowCallbackThreshold`: seconds; a callback that takes longer is logged
@@ -204,7 +205,7 @@ class ReactorBase:
     def _stop_by_signal(self, number: int) -> None:
         logger.info("Received signal %d", number)
         if self._stopping:
-            if self.secondSignalEndsAtOnce:
+            if self.secondSignalEndsAtOnce and number == signal.SIGINT:
                 self._in_haste = True
                 self.crash()
         elif self.running:

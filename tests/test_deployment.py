@@ -26,11 +26,13 @@ sys.path.insert(0, str(ROOT / "tools"))
 
 from trial import network
 
+from reactorlib.app.workers.supervisor import TO_BE_KILLED
+
 TOOL = ROOT / "tools" / "deployment.py"
 EXAMPLES = ROOT / "examples" / "deployment"
 COMMAND = f"{sys.executable} -m reactorlib"
 INSTALLED = "/opt/reactorlib/bin/reactorlib"
-ROOM = 5  # seconds that a supervisor gives its workers beyond the grace
+ROOM = TO_BE_KILLED
 
 
 def text_of(name: str) -> str:

@@ -14,6 +14,7 @@ import logging
 import sys
 from collections.abc import Sequence
 from functools import partial
+from logging.handlers import WatchedFileHandler
 from typing import Any, NoReturn
 
 from reactorlib._version import __version__
@@ -192,8 +193,8 @@ def list_reactors() -> str:
 
 def _set_up_logging(options: argparse.Namespace) -> None:
     try:
-        handler: logging.Handler = (
-            logging.FileHandler(options.log_file) if options.log_file else logging.StreamHandler()
+        handler: logging.Handler = (  # a file that is moved away is begun anew
+            WatchedFileHandler(options.log_file) if options.log_file else logging.StreamHandler()
         )
     except OSError as cause:
         raise UserMistake(

@@ -95,7 +95,8 @@ def add_endpoint_flags(parser: argparse.ArgumentParser) -> None:
         type=seconds,
         default=30.0,
         metavar="SECONDS",
-        help="at the end, let connections finish for so long, default 30",
+        help="at the end, let requests finish for so long, default 30; with --workers, "
+        "connections of any protocol",
     )
     add_flag(
         parser,

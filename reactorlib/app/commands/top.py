@@ -90,6 +90,6 @@ class _Watch:
             return
         width, height = place.size() or (80, UNLIMITED)
         if looks is None:
-            place.show([f"{self._server} does not answer"])
+            place.show([f"process {self._server.process} does not answer"])
         else:
             place.show(screen(str(self._server), looks, self._before, width, height))

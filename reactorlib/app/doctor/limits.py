@@ -53,7 +53,8 @@ def _setter(machine: Machine) -> str:
 def _more_files(machine: Machine, asked: Question) -> str:
     each = -(-(asked.connections or 2 * machine.per_process * asked.workers) // asked.workers)
     wanted = each + RESERVED_DESCRIPTORS
-    steps = [] if machine.selects else [_more_workers(machine, asked)]
+    more_hold = machine.per_process > 0 and not machine.selects
+    steps = [_more_workers(machine, asked)] if more_hold else []
     if machine.nr_open is not None and wanted > machine.nr_open:
         steps.append(f"first `sysctl -w fs.nr_open={wanted}`, then raise the hard limit")
     steps.append(_raise_hard(machine, wanted))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 
 from reactorlib import systemd
@@ -46,6 +48,17 @@ class Command:
         environment = {**self._env, **told.environment()}
         reactor = worker.supervisor.reactor
         reactor.spawnProcess(worker, command[0], command, environment, childFDs=targets)
+
+
+def interpreter(program: str) -> list[str]:
+    """The command of this interpreter with its options, that runs `program`.
+
+    It imports nothing from the working directory, which may be what is served, or
+    anybody's: Python would look there first.
+    """
+    options: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
+    safe = "import sys; sys.path[:] = filter(None, sys.path); "
+    return [sys.executable, *options, "-c", safe + program]
 
 
 def _give(targets: dict[int, int], descriptor: int) -> int:

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from reactorlib.app.workers import spawning
-from reactorlib.app.workers.command import Command
+from reactorlib.app.workers.command import Command, interpreter
 from reactorlib.app.workers.forking import Fork
 from reactorlib.app.workers.sockets import Opener
 from reactorlib.app.workers.supervisor import TO_BE_KILLED, Supervisor, Worker
@@ -83,7 +83,7 @@ def serve(
 
 def _spawning(work: Work, opener: Opener, ends: ExitStack) -> Command:
     needed = ends.enter_context(spawning.written(work, opener.name))
-    return Command(spawning.command(), opener.opened, os.environ, needed)
+    return Command(interpreter(spawning.PROGRAM), opener.opened, os.environ, needed)
 
 
 def _forking(work: Work, opener: Opener, ends: ExitStack) -> Fork:

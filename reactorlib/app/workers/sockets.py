@@ -102,6 +102,8 @@ class Opener:
         sockets: list[socket.socket] = []
         number = port
         each_has_one = hasattr(socket, "SO_REUSEPORT") and self.workers > 1
+        if each_has_one and port and not reusePort:  # else two servers would share it unnoticed
+            tcp.Port(port, None, 0, interface, self._reactor).bound_socket().close()
         try:
             for _ in range(self.workers if each_has_one else 1):
                 shared = tcp.Port(

@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib
 import os
 import pickle
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -30,12 +29,6 @@ OF_THE_PROGRAM = {
 }
 
 PROGRAM = "from reactorlib.app.workers.spawning import main; main()"
-
-
-def command() -> list[str]:
-    """The command of a worker, with the options of this interpreter."""
-    options: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
-    return [sys.executable, *options, "-c", PROGRAM]
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
+import signal
 from functools import partial
 from typing import Any
 
@@ -12,9 +12,13 @@ from reactorlib.app.commands.listening import open_places, open_status
 from reactorlib.app.mistakes import UserMistake
 from reactorlib.app.status.socket import identity, offered
 from reactorlib.app.status.sources import WorkersView
-from reactorlib.app.workers.command import Command
+from reactorlib.app.workers.command import Command, interpreter
 from reactorlib.app.workers.sockets import Opener
 from reactorlib.app.workers.supervisor import TO_BE_KILLED, Supervisor
+
+# Elsewhere they change the number of workers; by default they would stop this process.
+IGNORED = (signal.SIGTTIN, signal.SIGTTOU)
+PROGRAM = "from reactorlib.app.main import main; sys.exit(main())"
 
 
 def run(reactor: Any, options: argparse.Namespace) -> None:
@@ -22,10 +26,12 @@ def run(reactor: Any, options: argparse.Namespace) -> None:
     if options.max_connections is not None and options.max_connections < options.workers:
         text = f"--max-connections {options.max_connections} is not one for each of --workers"
         raise UserMistake(f"{text} {options.workers}", 2)
+    for number in IGNORED:  # not SIG_IGN, which its children would inherit
+        signal.signal(number, lambda *_: None)
     opener = Opener(reactor, options.workers)
     try:
         open_places(opener, options)
-        command = [sys.executable, "-m", "reactorlib", *options.arguments]
+        command = [*interpreter(PROGRAM), *options.arguments]
         supervisor = Supervisor(
             reactor,
             Command(command, opener.opened, os.environ),

@@ -125,7 +125,8 @@ class SystemContract(ContractBase):
         monkeypatch.setattr("reactorlib.base.FAREWELL", 1e6)
         reactor.addSystemEventTrigger("before", "shutdown", Deferred)
         reactor.callLater(0, kill_myself, signal.SIGTERM)
-        reactor.callLater(0.01, kill_myself, signal.SIGTERM)
+        reactor.callLater(0.01, kill_myself, signal.SIGTERM)  # which changes nothing
+        reactor.callLater(0.02, kill_myself, signal.SIGINT)
         self.run_guarded(reactor, installSignalHandlers=True)
         assert told == ["leave", "abandon"]
 
