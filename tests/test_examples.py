@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -26,13 +27,13 @@ def read_until(sock, pattern):
     return text
 
 
-def shout(port):
+def shout(port, _process):
     with connect(port) as sock:
         sock.sendall(b"hello")
         read_until(sock, b"HELLO")
 
 
-def chat(port):
+def chat(port, _process):
     with connect(port) as ada, connect(port) as ben:
         for sock, name in ((ada, b"Ada"), (ben, b"Ben")):
             read_until(sock, b"Who are you")
@@ -42,12 +43,18 @@ def chat(port):
         read_until(ben, b"Ada: Good morning\n")
 
 
-def ticker(port):
+def ticker(port, _process):
     with connect(port) as sock:
         read_until(sock, rb"[\d.]+\n[\d.]+\n")
 
 
-def slow_client(port):
+def most_memory(process):
+    """The most bytes of memory that a process has ever held."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) * 1024
+
+
+def slow_client(port, process):
     with connect(port) as sock:
         sock.sendall(b"GET /?bytes=x HTTP/1.1\r\nHost: x\r\n\r\n")
         assert b" 400 " in read_all(sock)
@@ -55,9 +62,15 @@ def slow_client(port):
     with connect(port) as sock:
         sock.sendall(b"GET /?bytes=%d HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" % size)
         assert len(read_all(sock).partition(b"\r\n\r\n")[2]) == size
+    before = most_memory(process)
     with connect(port) as sock:
-        sock.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        sock.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         read_until(sock, b"Content-Length: 1000000000\r\n")
+        missing = 1_000_000_000 - 1_000_000  # what the head came with, and some more
+        while missing > 0 and (piece := sock.recv(1 << 20)):
+            missing -= len(piece)
+        assert missing <= 0
+    assert most_memory(process) - before < 20_000_000
 
 
 CLIENTS = {client.__name__: client for client in (shout, chat, ticker, slow_client)}
@@ -66,8 +79,8 @@ CLIENTS = {client.__name__: client for client in (shout, chat, ticker, slow_clie
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_an_example(example):
     attribute = re.search(r"reactorlib run examples/\w+\.py:(\w+)", example.read_text())[1]
-    with serving("run", f"{example}:{attribute}", "--port", "0") as (_process, port, _line):
-        CLIENTS[example.stem](port)
+    with serving("run", f"{example}:{attribute}", "--port", "0") as (process, port, _line):
+        CLIENTS[example.stem](port, process)
 
 
 def test_workers():

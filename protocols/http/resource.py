@@ -174,6 +174,14 @@ class ForbiddenResource(ErrorPage):
         super().__init__(FORBIDDEN, None, message)
 
 
+# The names that Twisted keeps for these. There it is `pages` that escapes; here all do.
+_UnsafeErrorPage, _UnsafeNoResource, _UnsafeForbiddenResource = (
+    ErrorPage,
+    NoResource,
+    ForbiddenResource,
+)
+
+
 class Redirect(Resource):
     """Sends every request elsewhere; places below it too."""
 

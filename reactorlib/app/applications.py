@@ -37,6 +37,8 @@ def named(options: argparse.Namespace) -> str | None:
         raise UserMistake(f"{flags}: one of these at a time", 2)
     if options.root_path and given not in (["wsgi"], ["asgi"]):
         raise UserMistake("--root-path is for --wsgi and --asgi", 2)
+    if options.root_path and not options.root_path.startswith("/"):
+        raise UserMistake(f"--root-path {options.root_path} does not begin with /", 2)
     return given[0] if given else None
 
 

@@ -85,6 +85,8 @@ def _name_for(path: str) -> str:
 
 
 def _from_module(name: str) -> dict[str, Any]:
+    if name.startswith("."):
+        raise UserMistake(f"there is no module {name}: give its whole name")
     sys.path.insert(0, os.getcwd())
     try:
         return vars(importlib.import_module(name))

@@ -64,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     _add_limits(parser)
     _add_logging(parser)
-    add_switch(parser, "--check-config", help="load and check everything, serve nothing")
+    add_switch(parser, "--check-config", help="check flags and load what is served; open no port")
     add_switch(parser, "--print-config", help="print what is set, and where, and serve nothing")
     parser.set_defaults(prepare=prepare)
 
@@ -193,12 +193,11 @@ def _site(reactor: Any, options: argparse.Namespace) -> tuple[HTTPFactory, Appli
 
 
 def _forwarding(options: argparse.Namespace) -> dict[str, Any]:
-    if not options.proxy_headers:
-        return {}
     try:
-        return {"exchangeFactory": believing(options.forwarded_allow_ips)}
+        believes = believing(options.forwarded_allow_ips)
     except ValueError as mistake:
         raise UserMistake(f"--forwarded-allow-ips: {mistake}", 2) from mistake
+    return {"exchangeFactory": believes} if options.proxy_headers else {}
 
 
 def _log(site: HTTPFactory, format: str) -> None:
