@@ -95,11 +95,11 @@ class SystemContract(ContractBase):
         self.run_guarded(reactor, installSignalHandlers=True)
         killer.join()
 
-    def test_a_second_signal_ends_at_once(self, reactor: Any) -> None:
+    def test_SIGINT_while_it_ends_ends_it_at_once(self, reactor: Any) -> None:
         never: Deferred[None] = Deferred()
 
         def hang() -> Deferred[None]:
-            reactor.callLater(0, kill_myself, signal.SIGTERM)
+            reactor.callLater(0, kill_myself, signal.SIGINT)
             return never
 
         reactor.addSystemEventTrigger("before", "shutdown", hang)
