@@ -200,7 +200,11 @@ class ReactorBase:
 
     def _signalled(self, number: int) -> None:
         """Called by a signal handler, between any two bytecodes of the main thread."""
-        self.callFromThread(self._stop_by_signal, number)
+        if self._looping:
+            self.callFromThread(self._stop_by_signal, number)
+        elif self.secondSignalEndsAtOnce and number == signal.SIGINT:  # it is taking its leave
+            self._in_haste = True
+            self.engine.wake()
 
     def _stop_by_signal(self, number: int) -> None:
         logger.info("Received signal %d", number)
@@ -218,13 +222,16 @@ class ReactorBase:
 
     def _farewell(self) -> None:
         """End what is still open: in good order while there is time, else at once."""
-        until = monotonic() + (0.0 if self._in_haste else FAREWELL)
+        until = monotonic() + FAREWELL
         self._serve()
         self._take_leave("leave")
-        while (self.sinks or self.engine.counters()["lingering"]) and monotonic() < until:
+        while self._is_leaving() and not self._in_haste and monotonic() < until:
             self._io(until - monotonic())
         self._take_leave("abandon")
         self._io(0.0)
+
+    def _is_leaving(self) -> bool:
+        return bool(self.sinks or self.engine.counters()["lingering"])
 
     def _take_leave(self, how: str) -> None:
         for sink in list(self.sinks.values()):

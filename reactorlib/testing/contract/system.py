@@ -130,6 +130,22 @@ class SystemContract(ContractBase):
         self.run_guarded(reactor, installSignalHandlers=True)
         assert told == ["leave", "abandon"]
 
+    def test_SIGINT_while_it_takes_its_leave_ends_that(
+        self, reactor: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        class Stays:
+            def leave(self) -> None:
+                kill_myself(signal.SIGINT)
+
+            def abandon(self) -> None:
+                del reactor.sinks[-1]
+
+        reactor.sinks[-1] = Stays()
+        monkeypatch.setattr("reactorlib.base.FAREWELL", 1e6)
+        reactor.callLater(0, reactor.stop)
+        self.run_guarded(reactor, installSignalHandlers=True)
+        assert not reactor.sinks
+
     @pytest.mark.parametrize("own", ["function", "ignore"])
     def test_a_programs_own_handler_of_SIGINT_is_respected(self, reactor: Any, own: str) -> None:
         calls: list[int] = []
