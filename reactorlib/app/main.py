@@ -222,7 +222,8 @@ def _serve(options: argparse.Namespace) -> None:
     connections = options.max_connections
     are_ready: Any = None
     if told is not None:
-        are_ready = worker.join(reactor, told).tell_ready
+        control = worker.join(reactor, told)
+        are_ready = partial(control.tell_ready, options.graceful_timeout)
         if connections is not None:
             connections = told.share(connections, options.workers)
     elif getattr(options, "workers", None) is not None:

@@ -31,7 +31,7 @@ class Work:
         """Do it to the end. Raises SystemExit if it cannot begin."""
 
         def is_ready(_: object) -> None:
-            reactor.callWhenRunning(control.tell_ready)
+            reactor.callWhenRunning(control.tell_ready, self.grace)
 
         def cannot_begin(failure: Failure) -> None:
             if not failure.check(SystemExit):

@@ -2,23 +2,30 @@
 
 It leaves at SIGTERM, and when its supervisor is gone: no worker outlives it for
 longer than it takes to finish what has begun, and none that is not ready outlives it
-at all. What a terminal or a service manager sends to all processes at once is the
-supervisor's to answer: it tells its workers, and ends those that do not obey.
+at all. One that hangs kills itself when its supervisor would have killed it. What a
+terminal or a service manager sends to all processes at once is the supervisor's to
+answer: it tells its workers, and ends those that do not obey.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
+import logging
 import os
 import select
 import signal
 import socket
+import threading
+import time
 from typing import Any
 
 from reactorlib.app.mistakes import UserMistake
 from reactorlib.app.workers.sockets import Inheritance
+from reactorlib.app.workers.supervisor import TO_BE_KILLED
 from reactorlib.error import ReactorNotRunning
+
+logger = logging.getLogger("reactorlib")
 
 READY = b"."
 
@@ -38,8 +45,12 @@ class Control:
     def fileno(self) -> int:
         return self._descriptor
 
-    def tell_ready(self) -> None:
-        """All ports are open, the application has started, and signals are handled."""
+    def tell_ready(self, grace: float) -> None:
+        """All ports are open, the application has started, and signals are handled.
+
+        At the end this worker gives its connections `grace` seconds to finish.
+        """
+        _kill_if_left_alone(self._descriptor, grace + TO_BE_KILLED)
         self._die_with_supervisor(False)
         os.write(self._descriptor, READY)
 
@@ -59,6 +70,28 @@ class Control:
 
     def logPrefix(self) -> str:
         return "worker"
+
+
+def _kill_if_left_alone(descriptor: int, patience: float) -> None:
+    """Have a thread end this process `patience` seconds after its supervisor has gone.
+
+    The reactor cannot see to it, for it does not go on while a callback hangs.
+    """
+    try:
+        threading.Thread(
+            target=_watch, args=(descriptor, patience), name="worker's end", daemon=True
+        ).start()
+    except RuntimeError as problem:
+        logger.warning("If this worker hangs, it may outlive its supervisor: %s", problem)
+
+
+def _watch(descriptor: int, patience: float) -> None:
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())  # they are the program's
+    line = select.poll()
+    line.register(descriptor, select.POLLHUP)
+    if line.poll()[0][1] & select.POLLHUP:  # and not that the program has closed it
+        time.sleep(patience)
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def join(reactor: Any, told: Inheritance) -> Control:
