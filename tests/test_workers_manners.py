@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tests.test_cli import run
 from tests.test_cli_listen import ask, place_of, serving
+from tests.test_cli_website import get
 from tests.working import PATIENCE, is_served, serving_workers, some, wait_until
 
 PLACE = ["--listen", "tcp:0:interface=127.0.0.1"]
@@ -74,3 +75,33 @@ def test_a_log_that_is_moved_away_is_begun_anew(tmp_path: Path) -> None:
         some(process, 1, but=before)
         wait_until(lambda: log.exists() and "Workers are replaced" in log.read_text())
         assert "Workers are replaced" not in old.read_text()
+
+
+PROGRAM = """
+from reactorlib.protocols.http.static import Data
+
+page = Data(b"{}", "text/plain")
+page.isLeaf = True
+"""
+
+
+def test_reload_serves_what_is_written_anew(tmp_path: Path) -> None:
+    """What cannot be loaded leaves what was."""
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM.format("before"))
+    (tmp_path / ".hidden").mkdir()
+    with serving(
+        *("web", "--resource", "program.py:page", "--reload", "--no-access-log", *PLACE),
+        cwd=tmp_path,
+    ) as process:
+        address = place_of(process)
+        assert get(address)[1] == b"before"
+        program.write_text("no program")
+        (tmp_path / ".hidden" / "other.py").write_text("")
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "could not be replaced" in line:
+                break
+        assert get(address)[1] == b"before"
+        program.write_text(PROGRAM.format("after"))
+        wait_until(lambda: get(address)[1] == b"after")

@@ -14,11 +14,10 @@ import logging
 import sys
 from collections.abc import Sequence
 from functools import partial
-from logging.handlers import WatchedFileHandler
 from typing import Any, NoReturn
 
 from reactorlib._version import __version__
-from reactorlib.app import environment
+from reactorlib.app import environment, logs
 from reactorlib.app.background import let_go_of
 from reactorlib.app.commands.listening import open_status
 from reactorlib.app.doctor.machine import RESERVED_DESCRIPTORS
@@ -74,7 +73,7 @@ def _run(argv: Sequence[str] | None) -> int:
         if options.list_reactors:
             print(list_reactors())
             return 0
-        _set_up_logging(options)
+        logs.set_up(options)
         _choose_backend(options)
         if options.answer is not None:
             return int(options.answer(options))
@@ -163,6 +162,13 @@ def _add_common_flags(parser: argparse.ArgumentParser, **default: Any) -> None:
     )
     add_flag(
         common,
+        "--log-config",
+        help="set up logging by this file of logging.config instead: JSON if so named, or INI",
+        metavar="FILE",
+        **default,
+    )
+    add_flag(
+        common,
         "--max-connections",
         type=positive,
         metavar="N",
@@ -189,20 +195,6 @@ def list_reactors() -> str:
             state += " (default)"
         lines.append(f"{name:10} {state}")
     return "\n".join(lines)
-
-
-def _set_up_logging(options: argparse.Namespace) -> None:
-    try:
-        handler: logging.Handler = (  # a file that is moved away is begun anew
-            WatchedFileHandler(options.log_file) if options.log_file else logging.StreamHandler()
-        )
-    except OSError as cause:
-        raise UserMistake(
-            f"cannot open the log file {options.log_file}: {cause.strerror}"
-        ) from cause
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    logger.addHandler(handler)
-    logger.setLevel("DEBUG" if options.verbose else options.log_level.upper())
 
 
 def _choose_backend(options: argparse.Namespace) -> None:

@@ -64,6 +64,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     _add_limits(parser)
     _add_logging(parser)
+    add_switch(
+        parser,
+        "--reload",
+        help="replace workers when a Python file below the working directory changes: for "
+        "development; one worker, without --workers",
+    )
     add_switch(parser, "--check-config", help="check flags and load what is served; open no port")
     add_switch(parser, "--print-config", help="print what is set, and where, and serve nothing")
     parser.set_defaults(prepare=prepare)
@@ -129,6 +135,8 @@ def _add_logging(parser: argparse.ArgumentParser) -> None:
 def prepare(reactor: Any, options: argparse.Namespace) -> bool:
     """Check what the flags say together; returns whether there is something to serve."""
     _name_place(options)
+    if options.reload and options.workers is None:
+        options.workers = 1
     named(options)
     _forwarding(options)
     if options.print_config:
@@ -155,7 +163,7 @@ def start(reactor: Any, options: argparse.Namespace) -> Deferred[None] | None:
     """Serve. An application that takes its time to start is waited for."""
     site, application = _site(reactor, options)
     if options.access_log:
-        _log(site, options.access_log_format)
+        _log(site, options.access_log_format, options.log_config is None)
     if options.limit_max_requests is not None:
         endAfter(options.limit_max_requests, site, reactor)
     if application.lifespan is None:
@@ -200,9 +208,10 @@ def _forwarding(options: argparse.Namespace) -> dict[str, Any]:
     return {"exchangeFactory": believes} if options.proxy_headers else {}
 
 
-def _log(site: HTTPFactory, format: str) -> None:
-    """Have each answer logged to standard output."""
-    access.propagate = False
-    access.setLevel(logging.INFO)
-    access.addHandler(BackgroundHandler(sys.stdout))
+def _log(site: HTTPFactory, format: str, to_stdout: bool) -> None:
+    """Have each answer logged, by logger `reactorlib.access`."""
+    if to_stdout:
+        access.propagate = False
+        access.setLevel(logging.INFO)
+        access.addHandler(BackgroundHandler(sys.stdout))
     site.log = AccessLog(format)

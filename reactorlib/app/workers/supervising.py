@@ -15,6 +15,7 @@ from reactorlib.app.status.sources import WorkersView
 from reactorlib.app.workers.command import Command, interpreter
 from reactorlib.app.workers.sockets import Opener
 from reactorlib.app.workers.supervisor import TO_BE_KILLED, Supervisor
+from reactorlib.app.workers.watching import Watching
 
 # Elsewhere they change the number of workers; by default they would stop this process.
 IGNORED = (signal.SIGTTIN, signal.SIGTTOU)
@@ -39,6 +40,9 @@ def run(reactor: Any, options: argparse.Namespace) -> None:
             options.graceful_timeout + TO_BE_KILLED,
             opener.is_served,
         )
+        if getattr(options, "reload", False):
+            watching = Watching(reactor, os.getcwd(), supervisor.reload)
+            reactor.callWhenRunning(watching.start)
         view = partial(WorkersView, reactor, supervisor.processes)
         open_status(reactor, options, view, supervisor)
         who = partial(identity, options.command, supervisor.processes)
