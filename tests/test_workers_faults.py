@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import random
 import select
 import signal
 import socket
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -194,6 +196,58 @@ def test_a_reload_under_load_fails_no_request() -> None:
             for each in browsers:
                 each.join(PATIENCE)
         assert [each.failure for each in browsers if each.failure] == []
+
+
+class Download:
+    """Has asked for a file, and has read its head; it has room for little of the rest."""
+
+    ROOM = 1 << 17  # bytes
+
+    def __init__(self, address: Any, content: bytes) -> None:
+        self._rest = memoryview(content)
+        self._socket = socket.socket()
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.ROOM)
+        self._socket.settimeout(PATIENCE)
+        self._socket.connect(address)
+        self._socket.sendall(GET.replace(b"/ ", b"/file ", 1))
+        data = b""
+        while b"\r\n\r\n" not in data:
+            data += self._socket.recv(1024)
+        self._take(data.partition(b"\r\n\r\n")[2])
+
+    def read_some(self) -> bool:
+        """Whether there is more to be read."""
+        piece = self._socket.recv(self.ROOM)
+        assert piece, f"{len(self._rest)} bytes are missing"
+        self._take(piece)
+        return bool(self._rest)
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def _take(self, piece: bytes) -> None:
+        assert self._rest[: len(piece)] == piece
+        self._rest = self._rest[len(piece) :]
+
+
+def test_the_end_cuts_no_slow_download_short(tmp_path: Path) -> None:
+    """They take longer than any reactor waits for what it has still to write."""
+    content = random.Random(1).randbytes(6_000_000)  # more than a kernel takes
+    (tmp_path / "file").write_bytes(content)
+    command = ["web", *PLACE, "--workers", "2", "--no-access-log", str(tmp_path)]
+    with serving(*command) as process, ExitStack() as ends:
+        address = place_of(process)
+        downloads = [Download(address, content) for _ in range(100)]
+        for each in downloads:
+            ends.callback(each.close)
+        workers = workers_of(process)
+        process.send_signal(signal.SIGTERM)
+        until(lambda: all(each.raddr for pid in workers for each in connections_of(pid)))
+        assert sum(len(connections_of(pid)) for pid in workers) == len(downloads)
+        while downloads:
+            downloads = [each for each in downloads if each.read_some()]
+            threading.Event().wait(0.05)
+        process.wait(PATIENCE)
 
 
 def test_descriptors_run_out_in_a_worker_and_come_back() -> None:
