@@ -13,6 +13,7 @@ from typing import Any
 
 from reactorlib.app.status import places
 from reactorlib.app.status.look import Look
+from reactorlib.defer import Deferred
 
 PATIENCE = 20.0
 
@@ -55,6 +56,22 @@ def a_look(**changes: Any) -> Look:
         "processor": 0.0,
     }
     return Look(**{**fields, **changes})
+
+
+class SlowView:
+    """A looker that answers when it is told to, and is closed once."""
+
+    def __init__(self) -> None:
+        self.asked: list[Deferred[list[Look]]] = []
+        self.closed = False
+
+    def looks(self) -> Deferred[list[Look]]:
+        self.asked.append(Deferred())
+        return self.asked[-1]
+
+    def close(self) -> None:
+        assert not self.closed
+        self.closed = True
 
 
 def turn_until(reactor: Any, condition: Callable[[], Any]) -> Any:

@@ -17,13 +17,12 @@ from reactorlib.app.draining import Drain
 from reactorlib.app.status import places
 from reactorlib.app.status import socket as status_socket
 from reactorlib.app.status.figures import Subject
-from reactorlib.app.status.look import Look, from_json
+from reactorlib.app.status.look import from_json
 from reactorlib.app.status.socket import StatusSocket, identity, offered
 from reactorlib.app.status.sources import OwnView
-from reactorlib.defer import Deferred
 from reactorlib.posixbase import Reactor
 from tests.backends import BACKENDS
-from tests.looking import Spectator, a_look, own_place, turn_until
+from tests.looking import SlowView, Spectator, a_look, own_place, turn_until
 
 ME = os.getpid()
 
@@ -46,21 +45,6 @@ def status(reactor: Reactor) -> Iterator[StatusSocket]:
     status.open()
     yield status
     status.close()
-
-
-class SlowView:
-    """Answers when it is told to."""
-
-    def __init__(self) -> None:
-        self.asked: list[Deferred[list[Look]]] = []
-        self.closed = False
-
-    def looks(self) -> Deferred[list[Look]]:
-        self.asked.append(Deferred())
-        return self.asked[-1]
-
-    def close(self) -> None:
-        self.closed = True
 
 
 def test_it_tells_what_the_process_is(reactor: Reactor, status: StatusSocket) -> None:

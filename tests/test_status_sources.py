@@ -18,7 +18,7 @@ from reactorlib.defer import Deferred, fail, succeed
 from reactorlib.posixbase import Reactor
 from reactorlib.task import Clock
 from tests.backends import BACKENDS
-from tests.looking import a_look, own_place, turn_until
+from tests.looking import SlowView, a_look, own_place, turn_until
 
 
 @pytest.fixture
@@ -223,27 +223,11 @@ def test_what_is_asked_of_a_closed_one_is_nothing(
 # Looks
 
 
-class CountedView:
-    """Answers when it is told to, or at once with what was `given`."""
-
-    def __init__(self) -> None:
-        self.asked: list[Deferred[list[Look]]] = []
-        self.closed = False
-
-    def looks(self) -> Deferred[list[Look]]:
-        self.asked.append(Deferred())
-        return self.asked[-1]
-
-    def close(self) -> None:
-        assert not self.closed
-        self.closed = True
-
-
 def test_a_view_is_open_while_somebody_looks() -> None:
     clock, views = Clock(), []
 
-    def open_view() -> CountedView:
-        views.append(CountedView())
+    def open_view() -> SlowView:
+        views.append(SlowView())
         return views[-1]
 
     looks = Looks(clock, open_view)
@@ -266,7 +250,7 @@ def test_a_view_is_open_while_somebody_looks() -> None:
 
 
 def test_who_asks_while_a_look_is_under_way_is_given_the_same() -> None:
-    view, clock = CountedView(), Clock()
+    view, clock = SlowView(), Clock()
     looks = Looks(clock, lambda: view)
     answers = [outcome(looks.looks()) for _ in range(3)]
     assert len(view.asked) == 1
@@ -279,7 +263,7 @@ def test_who_asks_while_a_look_is_under_way_is_given_the_same() -> None:
 
 
 def test_a_view_that_fails_is_asked_again() -> None:
-    class Failing(CountedView):
+    class Failing(SlowView):
         def looks(self) -> Deferred[list[Look]]:
             self.asked.append(Deferred())
             if len(self.asked) == 1:

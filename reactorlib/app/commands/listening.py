@@ -16,7 +16,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from reactorlib.address import UNIXAddress
+from reactorlib.app import naming
 from reactorlib.app.flags import (
     add_flag,
     add_repeated_flag,
@@ -268,13 +268,5 @@ def _announce(reactor: Any, name: str, port: Any) -> None:
     One line, for scripts to read. What is no port, and so has no place, is not told.
     """
     if IListeningPort.providedBy(port):
-        line = f"{name} on {_place(port.getHost())} ({reactor.name})"
+        line = f"{name} on {naming.place(port.getHost())} ({reactor.name})"
         reactor.callWhenRunning(partial(print, line, flush=True))
-
-
-def _place(address: Any) -> str:
-    if isinstance(address, UNIXAddress):
-        path = (address.name or b"").decode("utf-8", "backslashreplace")
-        return "unix:" + path.replace("\0", "@", 1)
-    host = f"[{address.host}]" if ":" in address.host else address.host
-    return f"{host}:{address.port}"

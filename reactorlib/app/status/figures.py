@@ -18,7 +18,7 @@ from typing import Any
 import psutil
 
 from reactorlib import rlimit
-from reactorlib.address import UNIXAddress
+from reactorlib.app import naming
 from reactorlib.app.status.look import Busy, Look, Queue
 from reactorlib.app.status.pace import Pace
 from reactorlib.sockets import borrowed_socket
@@ -109,7 +109,7 @@ def _queues(reactor: Any, listeners: list[int]) -> Iterator[Queue]:
             borrowed_socket(reactor.engine.descriptor(handle)) as sock,
         ):
             told = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _QUEUE.size)
-            yield Queue(_place(reactor.sinks[handle].getHost()), *_QUEUE.unpack(told))
+            yield Queue(naming.place(reactor.sinks[handle].getHost()), *_QUEUE.unpack(told))
 
 
 def _busiest(reactor: Any, moved: list[Any]) -> Iterator[Busy]:
@@ -124,7 +124,7 @@ def _busiest(reactor: Any, moved: list[Any]) -> Iterator[Busy]:
 
 def _peer(connection: Any) -> str:
     with contextlib.suppress(Exception):  # a wrapper's, or gone
-        return _place(connection.getPeer())
+        return naming.place(connection.getPeer())
     return "?"
 
 
@@ -133,10 +133,3 @@ def _protocol(connection: Any) -> str:
     with contextlib.suppress(Exception):
         return str(connection.logPrefix())
     return type(connection).__name__
-
-
-def _place(address: Any) -> str:
-    if isinstance(address, UNIXAddress):
-        return "unix:" + (address.name or b"").decode("utf-8", "backslashreplace")
-    host = f"[{address.host}]" if ":" in address.host else address.host
-    return f"{host}:{address.port}"
