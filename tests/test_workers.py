@@ -239,18 +239,20 @@ def test_a_new_one_that_cannot_begin_leaves_the_old_ones_alone(tmp_path: Path) -
     with subprocess.Popen(
         [*COMMAND, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
-        address = place_of(process)
-        before = serving_workers(process, address, 2)
-        program.write_text(BROKEN)
-        process.send_signal(signal.SIGHUP)
-        wait_until(lambda: "could not be replaced" in log.read_text())
-        assert workers_of(process) == before
-        assert ask(address) == b"hello"
-        program.write_text(ECHO)
-        process.send_signal(signal.SIGHUP)
-        some(process, 2, but=before)
-        assert log.read_text().count("could not be replaced") == 1
-        process.terminate()
+        try:
+            address = place_of(process)
+            before = serving_workers(process, address, 2)
+            program.write_text(BROKEN)
+            process.send_signal(signal.SIGHUP)
+            wait_until(lambda: "could not be replaced" in log.read_text())
+            assert workers_of(process) == before
+            assert ask(address) == b"hello"
+            program.write_text(ECHO)
+            process.send_signal(signal.SIGHUP)
+            some(process, 2, but=before)
+            assert log.read_text().count("could not be replaced") == 1
+        finally:
+            process.terminate()
         process.communicate(timeout=PATIENCE)
     assert process.returncode == 0
 
